@@ -1,0 +1,35 @@
+// A file's bytes, mapped read-only.
+#pragma once
+#include <cstddef>
+#include <filesystem>
+#include <span>
+#include <string>
+
+namespace assay {
+
+/// Read-only view of a whole regular file. Move-only; the bytes live as long as the object.
+class MappedFile {
+ public:
+  /// Maps `path`. Throws UsageError (absent, a folder, not a regular file) or MachineError (permissions, mapping failed).
+  /// An empty file gives an empty span.
+  static MappedFile open(const std::filesystem::path& path);
+  MappedFile() = default;
+  MappedFile(MappedFile&& other) noexcept;
+  MappedFile& operator=(MappedFile&& other) noexcept;
+  ~MappedFile();
+
+  std::span<const std::byte> bytes() const { return {data_, n_bytes_}; }
+  const std::string& path() const { return path_; }
+
+  /// Tells the system that `range` (part of bytes()) will not be read soon: its pages leave resident memory. A hint.
+  void release(std::span<const std::byte> range) const noexcept;
+  /// Tells the system that `range` is about to be read once from start to end. A hint.
+  void will_read(std::span<const std::byte> range) const noexcept;
+
+ private:
+  std::string path_;
+  const std::byte* data_ = nullptr;
+  size_t n_bytes_ = 0;
+};
+
+}  // namespace assay

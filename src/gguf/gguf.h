@@ -1,0 +1,134 @@
+// GGUF files: bytes -> metadata and tensor directory. Versions 2 and 3, little-endian, one file or split.
+// Source of the format: ggml's docs/gguf.md.
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <variant>
+#include <vector>
+
+#include "base/load_error.h"
+#include "base/mapped_file.h"
+#include "quant/table.h"
+
+namespace assay {
+
+struct Value;
+/// An array of metadata. Strings are views into the map; numbers stay packed in the file's bytes (any alignment).
+struct Array {
+  uint32_t element_type = 0;  // GgufType
+  uint64_t n_elements = 0;
+  std::span<const std::byte> numbers;      // element types of fixed size, booleans one byte each
+  std::vector<std::string_view> strings;   // element type string
+  std::vector<Array> arrays;               // element type array
+};
+
+enum class GgufType : uint32_t {
+  u8 = 0, i8 = 1, u16 = 2, i16 = 3, u32 = 4, i32 = 5, f32 = 6, boolean = 7, string = 8, array = 9, u64 = 10, i64 = 11,
+  f64 = 12
+};
+std::string_view gguf_type_name(GgufType type) noexcept;
+
+struct Value {
+  GgufType type{};
+  std::variant<uint64_t, int64_t, double, bool, std::string_view, Array> data;
+  uint64_t offset = 0;  // of the pair in its file
+};
+
+/// Key -> value in the file's order. Getters are typed: a value of a wrong type or out of range is a BadValue naming the
+/// key and its offset, an absent key is nullopt (find) or Missing (need). Integers of any stored width are accepted when
+/// the value fits. Not copied from the file: lives as long as its GgufFile.
+class Metadata {
+ public:
+  struct Pair {
+    std::string_view key;
+    Value value;
+  };
+  const std::vector<Pair>& pairs() const { return pairs_; }
+  bool contains(std::string_view key) const { return index_.contains(key); }
+  const Value* find(std::string_view key) const;
+
+  std::optional<uint64_t> find_uint(std::string_view key) const;
+  std::optional<int64_t> find_int(std::string_view key) const;
+  std::optional<double> find_float(std::string_view key) const;  // f32, f64; NaN and infinities are BadValue
+  std::optional<bool> find_bool(std::string_view key) const;
+  std::optional<std::string_view> find_string(std::string_view key) const;
+  const Array* find_array(std::string_view key) const;  // null when absent
+  std::optional<std::vector<std::string_view>> find_strings(std::string_view key) const;
+  std::optional<std::vector<int64_t>> find_ints(std::string_view key) const;   // array of any integer or bool type
+  std::optional<std::vector<float>> find_floats(std::string_view key) const;   // array of f32 or f64
+
+  uint64_t need_uint(std::string_view key) const;
+  double need_float(std::string_view key) const;
+  std::string_view need_string(std::string_view key) const;
+
+  /// The place of a key, for errors about its value.
+  Place place(std::string_view key) const;
+
+ private:
+  friend class GgufFile;
+  std::string file_;
+  std::vector<Pair> pairs_;
+  std::unordered_map<std::string_view, size_t> index_;
+};
+
+struct TensorInfo {
+  std::string_view name;
+  const QuantType* type = nullptr;
+  uint32_t n_dims = 0;
+  uint64_t dims[4] = {1, 1, 1, 1};  // dims[0] is the row length (fastest)
+  uint64_t n_elements = 0;
+  uint64_t n_bytes = 0;
+  uint64_t file_offset = 0;   // absolute, in file number `part`
+  uint64_t entry_offset = 0;  // of its directory entry, for errors
+  uint32_t part = 0;          // which file of a split
+
+  uint64_t n_cols() const { return dims[0]; }
+  uint64_t n_rows() const { return n_elements / dims[0]; }
+};
+
+/// An opened model file (with all its parts when split): everything proved against the bytes that are there.
+class GgufFile {
+ public:
+  /// Opens `path`; for `NAME-00001-of-0000N.gguf` opens all parts and checks that they belong together. Throws LoadError
+  /// (file, item, byte offset), UsageError, MachineError. Extra tensors' bytes are not touched.
+  static GgufFile open(const std::filesystem::path& path);
+  /// The same from memory, for tests and fuzzing; one part, `name` stands for the file in errors.
+  static GgufFile parse(std::span<const std::byte> bytes, std::string name);
+
+  uint32_t version() const { return version_; }
+  uint64_t alignment() const { return alignment_; }
+  const Metadata& metadata() const { return metadata_; }
+  const std::vector<TensorInfo>& tensors() const { return tensors_; }
+  const TensorInfo* find(std::string_view name) const;
+  std::span<const std::byte> data(const TensorInfo& tensor) const;
+  const std::string& path(uint32_t part = 0) const;
+  size_t n_parts() const { return parts_.size(); }
+  uint64_t n_bytes() const;  // of all parts
+  /// The place of a tensor's directory entry, for errors about it.
+  Place place(const TensorInfo& tensor) const;
+  /// Hints to the system: see MappedFile.
+  void release(const TensorInfo& tensor) const noexcept;
+  void will_read(const TensorInfo& tensor) const noexcept;
+
+ private:
+  struct Part {
+    MappedFile map;
+    std::span<const std::byte> bytes;
+    std::string name;
+  };
+  std::vector<Part> parts_;
+  uint32_t version_ = 0;
+  uint64_t alignment_ = 32;
+  Metadata metadata_;
+  std::vector<TensorInfo> tensors_;
+  std::unordered_map<std::string_view, size_t> tensor_index_;
+};
+
+}  // namespace assay
