@@ -9,11 +9,13 @@
 
 namespace assay {
 
-/// Writes `path` through a temporary `path.tmp-<pid>-<random>` in the same folder. commit() syncs and renames; without it
-/// the destructor removes the temporary, so nothing half-written is ever under the final name.
+/// Writes `path` through a temporary `path.tmp-<pid>-<random>` in the same folder. commit() syncs and
+/// renames; without it the destructor removes the temporary, so nothing half-written is ever under the final
+/// name.
 class AtomicFile {
  public:
-  /// Throws MachineError with the reason when the folder cannot be written.
+  /// Throws MachineError with the reason when the folder cannot be written, UsageError when `path` is there
+  /// and is no regular file: a device, a folder or a symbolic link is never replaced.
   explicit AtomicFile(std::filesystem::path path);
   ~AtomicFile();
   AtomicFile(const AtomicFile&) = delete;
@@ -24,10 +26,12 @@ class AtomicFile {
   /// Appends. Throws MachineError (disk full, I/O error).
   void write(std::span<const std::byte> bytes);
   void write(std::string_view text);
-  /// Overwrites bytes already written, at `offset` from the start. Throws MachineError.
+  /// Overwrites bytes already written, at `offset` from the start; they must lie within n_bytes(). Throws
+  /// MachineError.
   void write_at(uint64_t offset, std::span<const std::byte> bytes);
   uint64_t n_bytes() const { return n_bytes_; }
-  /// Truncates to n_bytes(), fsyncs, renames over `path`, fsyncs the folder. Throws MachineError.
+  /// Truncates to n_bytes(), fsyncs, renames over `path`, fsyncs the folder; the last call. Throws
+  /// MachineError.
   void commit();
 
  private:

@@ -1,10 +1,10 @@
 // Errors of input: what was being read, where, and what is wrong with it.
 #pragma once
+#include <cstddef>
 #include <cstdint>
 #include <stdexcept>
 #include <string>
 #include <string_view>
-#include <utility>
 
 namespace assay {
 
@@ -17,9 +17,8 @@ struct Place {
 
 /// Base of every error that input can cause. what() is `FILE: ITEM at byte N: problem`; exit status 2.
 struct LoadError : std::runtime_error {
-  LoadError(Place p, const std::string& problem)
-      : std::runtime_error(p.file + ": " + p.item + " at byte " + std::to_string(p.offset) + ": " + problem),
-        place(std::move(p)) {}
+  /// `problem` is shown as it is: quote text of the file with printable().
+  LoadError(Place p, const std::string& problem);
   Place place;
 };
 
@@ -53,7 +52,9 @@ struct MachineError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// `text` made safe for a terminal: control characters and invalid UTF-8 as \xNN, at most `max_bytes` of it.
+/// `text` made safe for a terminal: control characters, direction marks, zero-width characters and invalid
+/// UTF-8 as \xNN. At most `max_bytes` of `text`, cut between characters and marked with "..." when there is
+/// more.
 std::string printable(std::string_view text, size_t max_bytes = 100);
 
 }  // namespace assay

@@ -7,11 +7,13 @@
 
 namespace assay {
 
-/// Read-only view of a whole regular file. Move-only; the bytes live as long as the object.
+/// Read-only view of a whole regular file. Move-only; the bytes live as long as the object. The file must not
+/// shrink in the meantime: reading a byte that is gone raises SIGBUS, which only the program's front end can
+/// turn into a message.
 class MappedFile {
  public:
-  /// Maps `path`. Throws UsageError (absent, a folder, not a regular file) or MachineError (permissions, mapping failed).
-  /// An empty file gives an empty span.
+  /// Maps `path`. Throws UsageError (absent, a folder, not a regular file) or MachineError (permissions,
+  /// mapping failed). An empty file gives an empty span.
   static MappedFile open(const std::filesystem::path& path);
   MappedFile() = default;
   MappedFile(MappedFile&& other) noexcept;
@@ -21,7 +23,8 @@ class MappedFile {
   std::span<const std::byte> bytes() const { return {data_, n_bytes_}; }
   const std::string& path() const { return path_; }
 
-  /// Tells the system that `range` (part of bytes()) will not be read soon: its pages leave resident memory. A hint.
+  /// Tells the system that `range` (part of bytes()) will not be read soon: its pages leave resident memory.
+  /// A hint.
   void release(std::span<const std::byte> range) const noexcept;
   /// Tells the system that `range` is about to be read once from start to end. A hint.
   void will_read(std::span<const std::byte> range) const noexcept;
