@@ -33,8 +33,12 @@ bool spin_until(const Ready& ready) {
   return false;
 }
 
-constexpr uint32_t epoch_of(uint64_t ticket) { return uint32_t(ticket >> 32); }
-constexpr uint32_t item_of(uint64_t ticket) { return uint32_t(ticket); }
+constexpr uint32_t epoch_of(uint64_t ticket) {
+  return uint32_t(ticket >> 32);
+}
+constexpr uint32_t item_of(uint64_t ticket) {
+  return uint32_t(ticket);
+}
 
 }  // namespace
 
@@ -99,7 +103,8 @@ void ThreadPool::worker() {
   for (;;) {
     const auto news = [&] { return epoch_of(ticket_.load(std::memory_order_acquire)) != seen || stop_; };
     if (!spin_until(news)) {
-      // Registered as sleeping before the last look, so that a job started in between either is seen or wakes us.
+      // Registered as sleeping before the last look, so that a job started in between either is seen or wakes
+      // us.
       const uint32_t wake = wake_.load();
       ++n_sleeping_;
       if (!news()) wake_.wait(wake);

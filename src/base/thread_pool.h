@@ -9,9 +9,9 @@
 
 namespace assay {
 
-/// Runs jobs of independent items on the calling thread and n_threads - 1 others. Items are handed out one by one, so a
-/// thread that loses its core holds back at most the item it is on. Idle threads spin briefly, then sleep.
-/// run() may be called by one thread at a time and not from inside an item.
+/// Runs jobs of independent items on the calling thread and n_threads - 1 others. Items are handed out one by
+/// one, so a thread that loses its core holds back at most the item it is on. Idle threads spin briefly, then
+/// sleep. run() may be called by one thread at a time and not from inside an item.
 class ThreadPool {
  public:
   explicit ThreadPool(size_t n_threads);
@@ -21,8 +21,8 @@ class ThreadPool {
 
   size_t n_threads() const { return workers_.size() + 1; }
 
-  /// Calls item(i) once for each i in [0, n_items), in any order and on any thread; returns when all are done.
-  /// `item` must not throw. Allocates nothing.
+  /// Calls item(i) once for each i in [0, n_items), in any order and on any thread; returns when all are
+  /// done. `item` must not throw. Allocates nothing.
   template <class Item>
   void run(size_t n_items, const Item& item) {
     dispatch(
@@ -38,8 +38,9 @@ class ThreadPool {
   void work_on(uint32_t epoch);
   void worker();
 
-  // `ticket_` is the job's number in its upper half and the next item in its lower: one compare-and-swap claims an item
-  // of the job a thread believes in, so a late thread can never take an item of a later job by mistake.
+  // `ticket_` is the job's number in its upper half and the next item in its lower: one compare-and-swap
+  // claims an item of the job a thread believes in, so a late thread can never take an item of a later job by
+  // mistake.
   alignas(64) std::atomic<uint64_t> ticket_{0};
   alignas(64) std::atomic<size_t> n_done_{0};
   alignas(64) std::atomic<uint32_t> n_sleeping_{0};

@@ -5,15 +5,19 @@
 #include <cmath>
 #include <list>
 #include <numeric>
+#include <utility>
 
 #include "base/half.h"
 
 namespace assay {
 namespace {
 
-double* row(Tensor t, size_t i) { return static_cast<double*>(t.memory) + t.offset + i * t.stride; }
+double* row(Tensor t, size_t i) {
+  return static_cast<double*>(t.memory) + t.offset + i * t.stride;
+}
 
-/// Keys and values as f64, (layer, position, kv_head, head_dim); rounded to f16 on the way in when the cache is f16.
+/// Keys and values as f64, (layer, position, kv_head, head_dim); rounded to f16 on the way in when the cache
+/// is f16.
 class ExactKv final : public KvCache {
  public:
   explicit ExactKv(const KvShape& s)
@@ -240,7 +244,8 @@ class ExactOps final : public Ops {
 
  private:
   static void dequantize_row(const Weight& weight, size_t r, size_t expert, std::span<float> out) {
-    weight.type->dequantize(weight.row(r, expert).data(), weight.n_cols / weight.type->block_elems, out.data());
+    weight.type->dequantize(weight.row(r, expert).data(), weight.n_cols / weight.type->block_elems,
+                            out.data());
   }
   static double dot(std::span<const float> w, const double* x) {
     double sum = 0;
@@ -264,6 +269,8 @@ class ExactOps final : public Ops {
 
 }  // namespace
 
-std::unique_ptr<Ops> make_exact_ops(ThreadPool& pool) { return std::make_unique<ExactOps>(pool); }
+std::unique_ptr<Ops> make_exact_ops(ThreadPool& pool) {
+  return std::make_unique<ExactOps>(pool);
+}
 
 }  // namespace assay

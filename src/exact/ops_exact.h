@@ -1,5 +1,5 @@
-// The exact evaluator: weights by the plain decoder, everything else in f64, no rounding of activations. The truth about a
-// file: slow, short, obviously right.
+// The exact evaluator: weights by the plain decoder, everything else in f64, no rounding of activations. The
+// truth about a file: slow, short, obviously right.
 #pragma once
 #include <memory>
 

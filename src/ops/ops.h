@@ -1,5 +1,5 @@
-// The op set: the one door between an architecture and the arithmetic. Evaluators implement it (exact, twin, cpu);
-// decorators wrap one (tracing, lockstep, fault injection).
+// The op set: the one door between an architecture and the arithmetic. Evaluators implement it (exact, twin,
+// cpu); decorators wrap one (tracing, lockstep, fault injection).
 #pragma once
 #include <functional>
 #include <string_view>
@@ -8,7 +8,8 @@
 
 namespace assay {
 
-/// What a result is called in traces: llama.cpp's name for it and the layer ("Qcur-0"); layer -1 has no suffix.
+/// What a result is called in traces: llama.cpp's name for it and the layer ("Qcur-0"); layer -1 has no
+/// suffix.
 struct Name {
   const char* base;
   int layer = -1;
@@ -31,15 +32,16 @@ struct Product {
   const Linear* linear;
 };
 
-/// The operations. After load() nothing here fails or allocates; shapes are facts, asserted. `out` never overlaps an input
-/// unless the operation says "in place". Sizes: n_tokens = rows of the activations, at most the n_rows they were allocated with.
+/// The operations. After load() nothing here fails or allocates; shapes are facts, asserted. `out` never
+/// overlaps an input unless the operation says "in place". Sizes: n_tokens = rows of the activations, at most
+/// the n_rows they were allocated with.
 class Ops {
  public:
   virtual ~Ops() = default;
   virtual std::string_view name() const noexcept = 0;
 
-  /// Makes the weights ready (repacking, uploading); called once, before the first product. `progress` gets bytes done
-  /// and bytes in all, from one thread at a time. Throws MachineError when memory runs out.
+  /// Makes the weights ready (repacking, uploading); called once, before the first product. `progress` gets
+  /// bytes done and bytes in all, from one thread at a time. Throws MachineError when memory runs out.
   using Progress = std::function<void(uint64_t done, uint64_t total)>;
   virtual void load(std::span<const Weight* const> weights, const Progress& progress) = 0;
   /// Zeroed activations that live as long as this object. Throws MachineError.
@@ -53,7 +55,8 @@ class Ops {
 
   /// out[i] = row ids[i] of the table, dequantized. ids are below table.n_rows.
   virtual void embed(Name name, Tensor out, const Weight& table, std::span<const int32_t> ids) noexcept = 0;
-  /// rms: x / sqrt(mean(x^2) + epsilon); layer: (x - mean) / sqrt(variance + epsilon); times weight, plus bias. In place allowed.
+  /// rms: x / sqrt(mean(x^2) + epsilon); layer: (x - mean) / sqrt(variance + epsilon); times weight, plus
+  /// bias. In place allowed.
   virtual void norm(Name name, Tensor out, Tensor in, const Norm& norm) noexcept = 0;
   /// Products that share an input, which is rounded once for each kind of activation rounding among them.
   virtual void linear(std::span<const Product> products, Tensor in) noexcept = 0;
@@ -61,7 +64,8 @@ class Ops {
   virtual void rope(Name name, Tensor x, size_t head_dim, const Rope& rope, const Batch& batch) noexcept = 0;
   /// Writes k and v of every row to its cache at its position; k, v are (n_tokens, n_kv_heads * head_dim).
   virtual void store_kv(size_t layer, Tensor k, Tensor v, const Batch& batch) noexcept = 0;
-  /// Causal attention of each row over its own sequence; query head h reads kv head h / (n_heads / n_kv_heads).
+  /// Causal attention of each row over its own sequence; query head h reads kv head h / (n_heads /
+  /// n_kv_heads).
   virtual void attention(Name name, size_t layer, Tensor out, Tensor q, const Batch& batch,
                          const AttentionParams& params) noexcept = 0;
   /// x = f(x), in place.
@@ -77,8 +81,10 @@ class Ops {
 
   /// Chooses the experts of each token from router logits (n_tokens, n_experts); ties go to the lower id.
   virtual void route(Name name, Routing& routing, Tensor logits, const RouteParams& params) noexcept = 0;
-  /// Products with each row's chosen experts. `in` has one row a token, or one a (token, slot); out has one a (token, slot).
-  virtual void expert_linear(std::span<const Product> products, Tensor in, const Routing& routing) noexcept = 0;
+  /// Products with each row's chosen experts. `in` has one row a token, or one a (token, slot); out has one a
+  /// (token, slot).
+  virtual void expert_linear(std::span<const Product> products, Tensor in,
+                             const Routing& routing) noexcept = 0;
   /// out[t] = sum over slots, in order, of weight * slots[t * n_used + slot].
   virtual void expert_sum(Name name, Tensor out, Tensor slots, const Routing& routing) noexcept = 0;
 };

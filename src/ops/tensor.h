@@ -11,26 +11,31 @@
 
 namespace assay {
 
-/// Activations: a view of (n_rows, n_cols) numbers in a backend's memory, row-major, one row a token. The number type is the
-/// backend's own (f64 in exact, f32 in twin and cpu); only the backend that allocated `memory` may look inside.
+/// Activations: a view of (n_rows, n_cols) numbers in a backend's memory, row-major, one row a token. The
+/// number type is the backend's own (f64 in exact, f32 in twin and cpu); only the backend that allocated
+/// `memory` may look inside.
 struct Tensor {
   void* memory = nullptr;
   size_t offset = 0;  // of the first number, in numbers
   size_t n_rows = 0, n_cols = 0;
   size_t stride = 0;  // numbers from one row to the next
 
-  Tensor rows(size_t begin, size_t count) const { return {memory, offset + begin * stride, count, n_cols, stride}; }
+  Tensor rows(size_t begin, size_t count) const {
+    return {memory, offset + begin * stride, count, n_cols, stride};
+  }
   Tensor cols(size_t begin, size_t count) const { return {memory, offset + begin, n_rows, count, stride}; }
 };
 
-/// A weight matrix as the file stores it, (n_rows, n_cols) = (outputs, inputs); n_cols is whole blocks. `n_experts` such
-/// matrices one after another for mixture models. Owned by the model; `bytes` point into the mapped file.
+/// A weight matrix as the file stores it, (n_rows, n_cols) = (outputs, inputs); n_cols is whole blocks.
+/// `n_experts` such matrices one after another for mixture models. Owned by the model; `bytes` point into the
+/// mapped file.
 struct Weight {
   std::string name;
   const QuantType* type = nullptr;
   size_t n_rows = 0, n_cols = 0, n_experts = 1;
   std::span<const std::byte> bytes;
-  uint32_t id = 0;  // dense index among the model's weights: a backend keeps its own form of it under this number
+  uint32_t id =
+      0;  // dense index among the model's weights: a backend keeps its own form of it under this number
 
   size_t row_bytes() const { return n_cols / type->block_elems * type->block_bytes; }
   std::span<const std::byte> row(size_t row, size_t expert = 0) const {
@@ -41,12 +46,14 @@ struct Weight {
 /// A product's parameters. `weight` null means absent.
 struct Linear {
   const Weight* weight = nullptr;
-  std::vector<float> bias;   // (n_rows) or, for experts, (n_experts * n_rows); empty: none
-  std::vector<float> scale;  // multiplies the product before the bias: one value, or one an expert; empty: none
+  std::vector<float> bias;  // (n_rows) or, for experts, (n_experts * n_rows); empty: none
+  std::vector<float>
+      scale;  // multiplies the product before the bias: one value, or one an expert; empty: none
   explicit operator bool() const { return weight != nullptr; }
 };
 
-/// A normalisation. Each run of `group` columns is normalised alone (group = row length, or head_dim for per-head norms).
+/// A normalisation. Each run of `group` columns is normalised alone (group = row length, or head_dim for
+/// per-head norms).
 struct Norm {
   enum class Kind : uint8_t { rms, layer } kind = Kind::rms;
   size_t group = 0;           // 0 means absent
@@ -56,10 +63,14 @@ struct Norm {
   explicit operator bool() const { return group != 0; }
 };
 
-/// Rotary position embedding: of each head the first 2 * frequencies.size() numbers are rotated in pairs, pair j by the
-/// angle position * frequencies[j], and multiplied by `magnitude`. Scalings (linear, llama-3 factors, YaRN) are already in.
+/// Rotary position embedding: of each head the first 2 * frequencies.size() numbers are rotated in pairs,
+/// pair j by the angle position * frequencies[j], and multiplied by `magnitude`. Scalings (linear, llama-3
+/// factors, YaRN) are already in.
 struct Rope {
-  enum class Pairs : uint8_t { adjacent, halves } pairs = Pairs::adjacent;  // (2j, 2j+1), or (j, j + n_rot / 2)
+  enum class Pairs : uint8_t {
+    adjacent,
+    halves
+  } pairs = Pairs::adjacent;  // (2j, 2j+1), or (j, j + n_rot / 2)
   std::vector<double> frequencies;
   double magnitude = 1;
 };
@@ -79,7 +90,8 @@ struct KvShape {
   KvType type = KvType::f16;
 };
 
-/// The keys and values of one sequence, in a backend's memory. Positions are written once each and read by later ones.
+/// The keys and values of one sequence, in a backend's memory. Positions are written once each and read by
+/// later ones.
 class KvCache {
  public:
   explicit KvCache(const KvShape& shape) : shape_(shape) {}
@@ -93,8 +105,8 @@ class KvCache {
   KvShape shape_;
 };
 
-/// The tokens of one forward pass. Row i is token ids[i] at positions[i] of the sequence whose cache is caches[i]; the rows
-/// of one sequence are in ascending order of position.
+/// The tokens of one forward pass. Row i is token ids[i] at positions[i] of the sequence whose cache is
+/// caches[i]; the rows of one sequence are in ascending order of position.
 struct Batch {
   std::span<const int32_t> ids;
   std::span<const int32_t> positions;

@@ -1,0 +1,130 @@
+#include "model/model.h"
+
+#include "model/architecture.h"
+
+namespace assay {
+namespace {
+
+std::string_view architecture_name(const GgufFile& file) {
+  return file.metadata().need_string("general.architecture");
+}
+
+const Architecture& need_architecture(const GgufFile& file) {
+  const std::string_view name = architecture_name(file);
+  if (const Architecture* found = find_architecture(name)) return *found;
+  std::string known;
+  for (const std::string_view k : architecture_names()) known += (known.empty() ? "" : ", ") + std::string(k);
+  throw Unsupported(file.metadata().place("general.architecture"),
+                    "\"" + printable(name) + "\" is not an architecture that Assay runs: " + known);
+}
+
+}  // namespace
+
+Model::Model(GgufFile file) : file_(std::move(file)), architecture_(&need_architecture(file_)) {
+  HparamReader reader(file_, std::string(architecture_->name));
+  hparams_ = architecture_->read_hparams(reader);
+  Hparams& h = hparams_;
+
+  const TensorInfo* table = file_.find("token_embd.weight");
+  if (!table) throw Missing(file_.metadata().place("token_embd.weight"), "the file has no such tensor");
+  if (h.vocab_size != 0 && h.vocab_size != table->n_rows())
+    throw ShapeMismatch(file_.place(*table), "has " + std::to_string(table->n_rows()) +
+                                                 " rows, the vocabulary " + std::to_string(h.vocab_size) +
+                                                 " tokens");
+  if (table->n_rows() > size_t(1) << 28)
+    throw BadValue(file_.place(*table), "has too many rows for a vocabulary");
+  h.vocab_size = table->n_rows();
+
+  TensorBinder binder(*this);
+  token_embd_ = binder.table("token_embd", h.vocab_size, h.d_model);
+  if (h.has_position_embedding) position_embd_ = binder.table("position_embd", h.n_ctx_train, h.d_model);
+  token_embd_norm_ = binder.find_norm("token_embd_norm", h.d_model);
+  output_norm_ = binder.norm("output_norm", h.d_model);
+  output_ = binder.find_linear("output", h.vocab_size, h.d_model);
+  if (!output_) output_.weight = token_embd_;  // tied
+  binder.ignore("rope_freqs.weight");          // read with the hyperparameters
+  layers_.reserve(h.n_layers);
+  for (size_t i = 0; i < h.n_layers; ++i) {
+    binder.enter_layer(i);
+    layers_.push_back(architecture_->bind_layer(binder, h, i));
+  }
+  for (const std::string& name : binder.unbound())
+    warnings_.push_back("tensor " + printable(name) + " is in the file and nothing uses it");
+  for (const std::string& key : reader.unread())
+    warnings_.push_back("key " + printable(key) +
+                        " is not understood; if it changes the computation, results are wrong");
+}
+
+std::vector<const Weight*> Model::product_weights() const {
+  std::vector<const Weight*> found;
+  const auto add = [&](const Linear& linear) {
+    if (linear) found.push_back(linear.weight);
+  };
+  for (const Layer& w : layers_)
+    for (const Linear* linear :
+         {&w.attn_qkv, &w.attn_q, &w.attn_k, &w.attn_v, &w.attn_output, &w.ffn_gate, &w.ffn_up, &w.ffn_down,
+          &w.ffn_gate_inp, &w.ffn_gate_exps, &w.ffn_up_exps, &w.ffn_down_exps})
+      add(*linear);
+  add(output_);
+  return found;
+}
+
+void Workspace::resize(size_t n) {
+  n_rows = n;
+  for (Tensor* t : {&x, &normed, &projected, &qkv, &q, &k, &v, &mixed, &gate_up, &gate, &up, &router})
+    t->n_rows = n;
+  for (Tensor* t : {&expert_gate, &expert_up, &expert_down}) t->n_rows = n * routing.n_used;
+}
+
+std::unique_ptr<Workspace> Model::allocate(Ops& ops, size_t n_rows, size_t n_logit_rows) const {
+  const Hparams& h = hparams_;
+  auto a = std::make_unique<Workspace>();
+  a->x = ops.allocate(n_rows, h.d_model);
+  a->normed = ops.allocate(n_rows, h.d_model);
+  a->projected = ops.allocate(n_rows, h.d_model);
+  a->qkv = ops.allocate(n_rows, h.q_dim() + 2 * h.kv_dim());
+  a->q = a->qkv.cols(0, h.q_dim());
+  a->k = a->qkv.cols(h.q_dim(), h.kv_dim());
+  a->v = a->qkv.cols(h.q_dim() + h.kv_dim(), h.kv_dim());
+  a->mixed = ops.allocate(n_rows, h.q_dim());
+  if (h.n_experts != 0) {
+    const size_t n_slots = n_rows * h.n_experts_used;
+    a->router = ops.allocate(n_rows, h.n_experts);
+    a->expert_gate = ops.allocate(n_slots, h.d_ff_expert);
+    a->expert_up = ops.allocate(n_slots, h.d_ff_expert);
+    a->expert_down = ops.allocate(n_slots, h.d_model);
+    a->routing.n_used = h.n_experts_used;
+    a->routing.experts.reserve(n_slots);
+    a->routing.weights.reserve(n_slots);
+  } else {
+    a->gate_up = ops.allocate(n_rows, 2 * h.d_ff);
+    a->gate = a->gate_up.cols(0, h.d_ff);
+    a->up = a->gate_up.cols(h.d_ff, h.d_ff);
+  }
+  a->logits = ops.allocate(n_logit_rows, h.vocab_size);
+  a->resize(n_rows);
+  return a;
+}
+
+void Model::run(Ops& ops, const Batch& batch, Workspace& a) const noexcept {
+  a.resize(batch.size());
+  ops.embed({"embd"}, a.x, *token_embd_, batch.ids);
+  if (hparams_.embedding_scale != 1) ops.scale({"inp_scaled"}, a.x, hparams_.embedding_scale);
+  if (position_embd_) {
+    ops.embed({"pos_embd"}, a.projected, *position_embd_, batch.positions);
+    ops.add({"inpL"}, a.x, a.projected);
+  }
+  if (token_embd_norm_) ops.norm({"inp_norm"}, a.x, a.x, token_embd_norm_);
+  for (size_t i = 0; i < layers_.size(); ++i) architecture_->run_layer(ops, layers_[i], int(i), batch, a);
+}
+
+Tensor Model::logits(Ops& ops, Workspace& a, size_t begin, size_t count) const noexcept {
+  const Tensor normed = a.normed.rows(begin, count), logits = a.logits.rows(0, count);
+  ops.norm({"result_norm"}, normed, a.x.rows(begin, count), output_norm_);
+  const Product product[] = {{{"result_output"}, logits, &output_}};
+  ops.linear(product, normed);
+  if (hparams_.logit_soft_cap != 0) ops.soft_cap({"result_output"}, logits, hparams_.logit_soft_cap);
+  return logits;
+}
+
+}  // namespace assay
