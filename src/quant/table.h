@@ -1,4 +1,5 @@
-// The quant table: every stored tensor type described once. Sizes, loading, kernels, checks and docs loop over it.
+// The quant table: every stored tensor type described once. Sizes, loading, kernels, checks loop over it.
+// it.
 #pragma once
 #include <cstddef>
 #include <cstdint>

@@ -1,0 +1,23 @@
+// Q4_0: 32 weights in 18 bytes.  w = d * q, q = nibble - 8.
+//   0-1  d   f16
+//   2-17 qs  split nibbles: byte j is weight j (low) and weight j + 16 (high)
+#pragma once
+#include "quant/block.h"
+
+namespace assay {
+
+struct BlockQ4_0 {
+  static constexpr QuantFacts facts{
+      .name = "Q4_0", .id = 2, .block_elems = 32, .activations = Activations::q8_0};
+  uint16_t d;
+  uint8_t qs[16];
+
+  void integers(IntegerBlock& out) const noexcept {
+    out.d = half_to_float(d);
+    out.scale[0] = 1;
+    for (size_t i = 0; i < 32; ++i) out.q[i] = int8_t(split_nibble(qs, i) - 8);
+  }
+};
+static_assert(sizeof(BlockQ4_0) == 18);
+
+}  // namespace assay
