@@ -1,0 +1,175 @@
+#include "tokenizer/bpe.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <string>
+#include <unordered_map>
+
+#include "tokenizer/byte_alphabet.h"
+#include "tokenizer/pair_merger.h"
+#include "tokenizer/utf8.h"
+
+namespace assay {
+namespace {
+
+constexpr std::string_view kMerges = "tokenizer.ggml.merges";
+
+std::string replace_spaces(std::string_view text) {
+  std::string out;
+  for (const char c : text)
+    if (c == ' ')
+      out += kSpaceMark;
+    else
+      out += c;
+  return out;
+}
+
+class Bpe final : public Tokenizer {
+ public:
+  Bpe(Vocabulary vocabulary, const Metadata& metadata)
+      : Tokenizer(std::move(vocabulary)), splitter_(*vocabulary_.pretokenizer) {
+    read_merges(metadata);
+    size_t n_missing = 0;
+    for (size_t byte = 0; byte < 256; ++byte) {
+      std::string character;
+      append_utf8(character, kByteCharacters[byte]);
+      byte_units_[byte] = find_unit(character);
+      const int32_t id =
+          vocabulary_.raw_text ? vocabulary_.byte_token(uint8_t(byte)) : vocabulary_.find(character);
+      if (id == kNoToken) ++n_missing;
+    }
+    if (n_missing > 0)
+      vocabulary_.warnings.push_back(
+          fmt::format("{} of the 256 bytes have no token: text that needs them loses them.", n_missing));
+  }
+
+ private:
+  // A unit is what merges work on: a token, or a text that only merges know, numbered past the tokens.
+  int32_t find_unit(std::string_view text) const {
+    const int32_t id = vocabulary_.find(text);
+    if (id != kNoToken || extra_units_.empty()) return id;
+    const auto found = extra_units_.find(std::string(text));
+    return found == extra_units_.end() ? kNoToken : found->second;
+  }
+
+  int32_t intern(std::string_view text) {
+    const int32_t id = vocabulary_.find(text);
+    if (id != kNoToken) return id;
+    const auto next = static_cast<int32_t>(vocabulary_.tokens.size() + extra_units_.size());
+    return extra_units_.emplace(text, next).first->second;
+  }
+
+  void read_merges(const Metadata& metadata) {
+    const auto merges = metadata.find_strings(kMerges);
+    if (!merges) {
+      if (vocabulary_.pretokenizer == find_pretokenizer("kimi-k2")) return;
+      throw Missing(metadata.place(kMerges), "is not in the file");
+    }
+    merges_.reserve(merges->size());
+    size_t n_unresolved = 0;
+    std::string joined;
+    for (size_t rank = 0; rank < merges->size(); ++rank) {
+      const std::string_view merge = (*merges)[rank];
+      const size_t space = merge.find(' ', 1);
+      if (space == std::string_view::npos || space + 1 == merge.size()) {
+        Place place = metadata.place(kMerges);
+        place.item += fmt::format("[{}]", rank);
+        throw BadValue(std::move(place), "'" + printable(merge) + "' is not two texts with a space between");
+      }
+      const std::string_view left_text = merge.substr(0, space), right_text = merge.substr(space + 1);
+      joined.assign(left_text).append(right_text);
+      const int32_t left = intern(left_text), right = intern(right_text), result = intern(joined);
+      if (std::max({left, right, result}) >= vocabulary_.n_tokens()) ++n_unresolved;
+      merges_.try_emplace(key(left, right), Merge{static_cast<double>(rank), result});
+    }
+    if (n_unresolved > 0)
+      vocabulary_.warnings.push_back(
+          fmt::format("{} of {} merges are of texts that are not tokens.", n_unresolved, merges->size()));
+  }
+
+  static uint64_t key(int32_t left, int32_t right) {
+    return uint64_t{static_cast<uint32_t>(left)} << 32 | static_cast<uint32_t>(right);
+  }
+
+  void encode_text(std::string_view text, bool /*after_special*/, std::vector<int32_t>& ids) const override {
+    std::string marked;
+    if (vocabulary_.raw_text) text = marked = replace_spaces(text);
+    // Words recur: the ids of one are copied from where it was first met.
+    struct Span {
+      size_t begin, n;
+    };
+    std::unordered_map<std::string_view, Span> seen;
+    PairMerger merger;
+    for (const std::string_view word : splitter_.split(text)) {
+      const bool short_word = word.size() <= kMaxCachedBytes;
+      if (short_word) {
+        if (const auto found = seen.find(word); found != seen.end()) {
+          for (size_t i = 0; i < found->second.n; ++i) ids.push_back(ids[found->second.begin + i]);
+          continue;
+        }
+      }
+      const size_t begin = ids.size();
+      encode_word(word, merger, ids);
+      if (short_word) seen.emplace(word, Span{begin, ids.size() - begin});
+    }
+  }
+
+  void encode_word(std::string_view word, PairMerger& merger, std::vector<int32_t>& ids) const {
+    const PreTokenizer& pre = *vocabulary_.pretokenizer;
+    const bool newlines = pre.newline_runs && word.find_first_not_of('\n') == std::string_view::npos;
+    if (pre.ignore_merges || newlines) {
+      const int32_t id = vocabulary_.find(vocabulary_.raw_text ? std::string(word) : to_byte_alphabet(word));
+      if (id != kNoToken) return ids.push_back(id);
+    }
+    merger.clear();
+    for (size_t offset = 0; offset < word.size();) {
+      const size_t n_bytes = vocabulary_.raw_text ? utf8_length(word[offset]) : 1;
+      merger.add(offset, n_bytes,
+                 vocabulary_.raw_text ? find_unit(word.substr(offset, n_bytes))
+                                      : byte_units_[static_cast<unsigned char>(word[offset])]);
+      offset += n_bytes;
+    }
+    merger.run([&](const Symbol& left, const Symbol& right) -> std::optional<Merge> {
+      if (left.id == kNoToken || right.id == kNoToken) return std::nullopt;
+      const auto found = merges_.find(key(left.id, right.id));
+      return found == merges_.end() ? std::nullopt : std::optional<Merge>(found->second);
+    });
+    merger.for_each([&](const Symbol& symbol) {
+      if (symbol.id != kNoToken && symbol.id < vocabulary_.n_tokens())
+        ids.push_back(symbol.id);
+      else
+        append_bytes(word.substr(symbol.offset, symbol.n_bytes), ids);
+    });
+  }
+
+  /// For a text that is no token: the tokens of its bytes, as far as there are any.
+  void append_bytes(std::string_view text, std::vector<int32_t>& ids) const {
+    const std::string spelled = vocabulary_.raw_text ? std::string(text) : to_byte_alphabet(text);
+    for (const char c : spelled) {
+      const int32_t id =
+          vocabulary_.raw_text ? vocabulary_.byte_token(static_cast<uint8_t>(c)) : vocabulary_.find({&c, 1});
+      if (id != kNoToken) ids.push_back(id);
+    }
+  }
+
+  static std::string to_byte_alphabet(std::string_view bytes) {
+    std::string text;
+    for (const char byte : bytes) append_utf8(text, kByteCharacters[static_cast<unsigned char>(byte)]);
+    return text;
+  }
+
+  static constexpr size_t kMaxCachedBytes = 64;
+  Splitter splitter_;
+  std::unordered_map<std::string, int32_t> extra_units_;
+  std::unordered_map<uint64_t, Merge> merges_;  // by key(left, right); the cost is the rank
+  std::array<int32_t, 256> byte_units_{};       // of the byte alphabet's characters
+};
+
+}  // namespace
+
+std::unique_ptr<Tokenizer> make_bpe(Vocabulary vocabulary, const Metadata& metadata) {
+  return std::make_unique<Bpe>(std::move(vocabulary), metadata);
+}
+
+}  // namespace assay
