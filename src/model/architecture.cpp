@@ -1,5 +1,7 @@
 #include "model/architecture.h"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <cmath>
 
@@ -37,6 +39,10 @@ std::vector<std::string_view> architecture_names() {
   return names;
 }
 
+void TensorBinder::enter_layer(size_t layer) {
+  prefix_ = fmt::format("blk.{}.", layer);
+}
+
 const TensorInfo* TensorBinder::take(const std::string& name) {
   const TensorInfo* tensor = model_.file_.find(name);
   if (tensor) bound_[size_t(tensor - model_.file_.tensors().data())] = true;
@@ -47,6 +53,11 @@ bool TensorBinder::has(std::string_view name) const {
   return model_.file_.find(prefix_ + std::string(name) + ".weight") != nullptr;
 }
 
+void TensorBinder::refuse(std::string_view name, const std::string& why) const {
+  if (const TensorInfo* tensor = model_.file_.find(prefix_ + std::string(name) + ".weight"))
+    throw Unsupported(model_.file_.place(*tensor), why);
+}
+
 const Weight* TensorBinder::weight(const std::string& name, size_t n_experts, size_t n_rows, size_t n_cols) {
   const GgufFile& file = model_.file_;
   const TensorInfo* tensor = take(name);
@@ -54,10 +65,9 @@ const Weight* TensorBinder::weight(const std::string& name, size_t n_experts, si
   const bool fits = tensor->dims[0] == n_cols && tensor->dims[1] == n_rows && tensor->dims[2] == n_experts &&
                     tensor->dims[3] == 1;
   if (!fits) {
-    const std::string experts = n_experts == 1 ? "" : std::to_string(n_experts) + ", ";
-    throw ShapeMismatch(file.place(*tensor), "is " + shape(*tensor) + ", the model needs (" + experts +
-                                                 std::to_string(n_rows) + ", " + std::to_string(n_cols) +
-                                                 ")");
+    const std::string experts = n_experts == 1 ? "" : fmt::format("{}, ", n_experts);
+    throw ShapeMismatch(file.place(*tensor), fmt::format("is {}, the model needs ({}{}, {})", shape(*tensor),
+                                                         experts, n_rows, n_cols));
   }
   return &model_.weights_.emplace_back(Weight{name, tensor->type, n_rows, n_cols, n_experts,
                                               file.data(*tensor), uint32_t(model_.weights_.size())});
@@ -77,7 +87,7 @@ std::vector<float> TensorBinder::find_vector(std::string_view full_name, size_t 
   if (!tensor) return {};
   if (tensor->n_elements != n_values)
     throw ShapeMismatch(model_.file_.place(*tensor),
-                        "is " + shape(*tensor) + ", the model needs " + std::to_string(n_values) + " values");
+                        fmt::format("is {}, the model needs {} values", shape(*tensor), n_values));
   return values(*tensor);
 }
 

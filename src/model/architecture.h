@@ -14,10 +14,11 @@ class TensorBinder {
   TensorBinder(Model& model) : model_(model), bound_(model.file_.tensors().size()) {}
 
   /// From here on names are "blk.LAYER.NAME".
-  void enter_layer(size_t layer) { prefix_ = "blk." + std::to_string(layer) + "."; }
-  void leave_layers() { prefix_.clear(); }
+  void enter_layer(size_t layer);
 
   bool has(std::string_view name) const;  // NAME.weight exists
+  /// Throws Unsupported when NAME.weight exists.
+  void refuse(std::string_view name, const std::string& why) const;
   /// NAME.weight with NAME.bias and NAME.scale when the file has them.
   Linear linear(std::string_view name, size_t n_rows, size_t n_cols);
   Linear find_linear(std::string_view name, size_t n_rows, size_t n_cols);  // absent is allowed
@@ -27,7 +28,7 @@ class TensorBinder {
   Norm norm(std::string_view name, size_t n_cols, size_t group = 0);
   Norm find_norm(std::string_view name, size_t n_cols, size_t group = 0);
   const Weight* table(std::string_view name, size_t n_rows, size_t n_cols);
-  /// A small f32 vector, e.g. rope_freqs.weight; empty when absent.
+  /// A small vector of f32; empty when absent.
   std::vector<float> find_vector(std::string_view full_name, size_t n_values);
   /// Counts a tensor as known although no computation uses it.
   void ignore(std::string_view full_name);

@@ -1,5 +1,9 @@
 #include "model/model.h"
 
+#include <fmt/ranges.h>
+
+#include <limits>
+
 #include "model/architecture.h"
 
 namespace assay {
@@ -12,28 +16,34 @@ std::string_view architecture_name(const GgufFile& file) {
 const Architecture& need_architecture(const GgufFile& file) {
   const std::string_view name = architecture_name(file);
   if (const Architecture* found = find_architecture(name)) return *found;
-  std::string known;
-  for (const std::string_view k : architecture_names()) known += (known.empty() ? "" : ", ") + std::string(k);
   throw Unsupported(file.metadata().place("general.architecture"),
-                    "\"" + printable(name) + "\" is not an architecture that Assay runs: " + known);
+                    fmt::format("\"{}\" is not an architecture that Assay runs: {}", printable(name),
+                                fmt::join(architecture_names(), ", ")));
+}
+
+/// The rows of the token table, which the tokenizer's list must match where the file has one.
+size_t need_vocab_size(const GgufFile& file, const Hparams& h, HparamReader& reader) {
+  const Metadata& metadata = file.metadata();
+  const TensorInfo* table = file.find("token_embd.weight");
+  if (!table) throw Missing(metadata.place("token_embd.weight"), "the file has no such tensor");
+  const uint64_t n_rows = table->n_rows();
+  if (n_rows > size_t(1) << 28) throw BadValue(file.place(*table), "has too many rows for a vocabulary");
+  const Array* tokens = metadata.find_array("tokenizer.ggml.tokens");
+  if (tokens && tokens->n_elements != n_rows)
+    throw ShapeMismatch(file.place(*table),
+                        fmt::format("has {} rows, the vocabulary {} tokens", n_rows, tokens->n_elements));
+  if (h.vocab_size != 0 && h.vocab_size != n_rows)
+    reader.warn("vocab_size", "is not the number of rows of token_embd.weight, which is used");
+  return size_t(n_rows);
 }
 
 }  // namespace
 
-Model::Model(GgufFile file) : file_(std::move(file)), architecture_(&need_architecture(file_)) {
-  HparamReader reader(file_, std::string(architecture_->name));
+Model::Model(GgufFile file, size_t n_ctx) : file_(std::move(file)), architecture_(&need_architecture(file_)) {
+  HparamReader reader(file_, std::string(architecture_->name), n_ctx);
   hparams_ = architecture_->read_hparams(reader);
   Hparams& h = hparams_;
-
-  const TensorInfo* table = file_.find("token_embd.weight");
-  if (!table) throw Missing(file_.metadata().place("token_embd.weight"), "the file has no such tensor");
-  if (h.vocab_size != 0 && h.vocab_size != table->n_rows())
-    throw ShapeMismatch(file_.place(*table), "has " + std::to_string(table->n_rows()) +
-                                                 " rows, the vocabulary " + std::to_string(h.vocab_size) +
-                                                 " tokens");
-  if (table->n_rows() > size_t(1) << 28)
-    throw BadValue(file_.place(*table), "has too many rows for a vocabulary");
-  h.vocab_size = table->n_rows();
+  h.vocab_size = need_vocab_size(file_, h, reader);
 
   TensorBinder binder(*this);
   token_embd_ = binder.table("token_embd", h.vocab_size, h.d_model);
@@ -42,17 +52,21 @@ Model::Model(GgufFile file) : file_(std::move(file)), architecture_(&need_archit
   output_norm_ = binder.norm("output_norm", h.d_model);
   output_ = binder.find_linear("output", h.vocab_size, h.d_model);
   if (!output_) output_.weight = token_embd_;  // tied
-  binder.ignore("rope_freqs.weight");          // read with the hyperparameters
+  if (!h.rope.frequencies.empty())             // read with the hyperparameters
+    for (const char* name : {"rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight"})
+      binder.ignore(name);
   layers_.reserve(h.n_layers);
   for (size_t i = 0; i < h.n_layers; ++i) {
     binder.enter_layer(i);
     layers_.push_back(architecture_->bind_layer(binder, h, i));
   }
   for (const std::string& name : binder.unbound())
-    warnings_.push_back("tensor " + printable(name) + " is in the file and nothing uses it");
-  for (const std::string& key : reader.unread())
-    warnings_.push_back("key " + printable(key) +
-                        " is not understood; if it changes the computation, results are wrong");
+    warnings_.push_back(fmt::format("tensor {} is in the file and nothing uses it", printable(name)));
+  for (std::string& warning : reader.warnings()) warnings_.push_back(std::move(warning));
+}
+
+size_t Model::max_context() const {
+  return position_embd_ ? position_embd_->n_rows : size_t(std::numeric_limits<int32_t>::max());
 }
 
 std::vector<const Weight*> Model::product_weights() const {
@@ -88,12 +102,12 @@ std::unique_ptr<Workspace> Model::allocate(Ops& ops, size_t n_rows, size_t n_log
   a->v = a->qkv.cols(h.q_dim() + h.kv_dim(), h.kv_dim());
   a->mixed = ops.allocate(n_rows, h.q_dim());
   if (h.n_experts != 0) {
-    const size_t n_slots = n_rows * h.n_experts_used;
+    const size_t n_slots = n_rows * h.route.n_used;
     a->router = ops.allocate(n_rows, h.n_experts);
     a->expert_gate = ops.allocate(n_slots, h.d_ff_expert);
     a->expert_up = ops.allocate(n_slots, h.d_ff_expert);
     a->expert_down = ops.allocate(n_slots, h.d_model);
-    a->routing.n_used = h.n_experts_used;
+    a->routing.n_used = h.route.n_used;
     a->routing.experts.reserve(n_slots);
     a->routing.weights.reserve(n_slots);
   } else {

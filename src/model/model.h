@@ -43,20 +43,23 @@ struct Architecture;
 
 class Model {
  public:
-  /// Binds every tensor of `file`. Throws LoadError: unknown architecture, missing or mis-shaped tensor, bad
-  /// key.
-  explicit Model(GgufFile file);
+  /// Binds every tensor of `file`. `n_ctx` is the length of the caches it will run with, by which LongRoPE
+  /// chooses its factors; 0: the training context. Throws LoadError: unknown architecture, missing or
+  /// mis-shaped tensor, bad key.
+  explicit Model(GgufFile file, size_t n_ctx = 0);
   Model(const Model&) = delete;
   Model& operator=(const Model&) = delete;
 
   const GgufFile& file() const { return file_; }
   const Hparams& hparams() const { return hparams_; }
   const std::vector<Layer>& layers() const { return layers_; }
+  /// The longest cache it can run with: learned positions end with their table, rotations do not.
+  size_t max_context() const;
   /// Weights that products use, for Ops::load.
   std::vector<const Weight*> product_weights() const;
   /// Every weight that was bound.
   const std::deque<Weight>& weights() const { return weights_; }
-  /// Tensors that nothing bound, keys that nothing understood, by name.
+  /// Tensors that nothing bound, keys that nothing understood or that are not followed, by name.
   const std::vector<std::string>& warnings() const { return warnings_; }
 
   /// Buffers for batches of up to n_rows tokens and n_logit_rows rows of logits at once.

@@ -2,9 +2,9 @@
 
 namespace assay::steps {
 
-void bind_attention(Layer& layer, TensorBinder& file, const Hparams& h) {
-  layer.attention = h.attention();
-  layer.rope = h.rope;
+void bind_attention(Layer& layer, TensorBinder& file, const Hparams& h, size_t index) {
+  layer.attention = h.attention_of(index);
+  layer.rope = h.rope_of(index);
   if (file.has("attn_qkv")) {
     layer.attn_qkv = file.linear("attn_qkv", h.q_dim() + 2 * h.kv_dim(), h.d_model);
   } else {
@@ -22,11 +22,17 @@ void bind_gated_ffn(Layer& layer, TensorBinder& file, const Hparams& h) {
     layer.ffn_down = file.linear("ffn_down", h.d_model, h.d_ff);
     return;
   }
-  layer.route.n_used = h.n_experts_used;
+  layer.route = h.route;
+  file.refuse("ffn_gate.0", "holds one expert; Assay runs files with a layer's experts in one tensor");
   layer.ffn_gate_inp = file.linear("ffn_gate_inp", h.n_experts, h.d_model);
   layer.ffn_gate_exps = file.experts("ffn_gate_exps", h.n_experts, h.d_ff_expert, h.d_model);
   layer.ffn_up_exps = file.experts("ffn_up_exps", h.n_experts, h.d_ff_expert, h.d_model);
   layer.ffn_down_exps = file.experts("ffn_down_exps", h.n_experts, h.d_model, h.d_ff_expert);
+}
+
+void bind_plain_ffn(Layer& layer, TensorBinder& file, const Hparams& h) {
+  layer.ffn_up = file.linear("ffn_up", h.d_ff, h.d_model);
+  layer.ffn_down = file.linear("ffn_down", h.d_model, h.d_ff);
 }
 
 void project_qkv(Ops& ops, const Layer& w, int layer, Tensor in, Workspace& a) noexcept {
@@ -43,13 +49,15 @@ void project_qkv(Ops& ops, const Layer& w, int layer, Tensor in, Workspace& a) n
   if (w.attn_k_norm) ops.norm({"Kcur_normed", layer}, a.k, a.k, w.attn_k_norm);
 }
 
-void rotate_and_attend(Ops& ops, const Layer& w, int layer, const Batch& batch, Workspace& a) noexcept {
-  if (!w.rope.frequencies.empty()) {
-    ops.rope({"Qcur", layer}, a.q, w.attention.head_dim, w.rope, batch);
-    ops.rope({"Kcur", layer}, a.k, w.attention.head_dim, w.rope, batch);
-  }
+void attend(Ops& ops, const Layer& w, int layer, const Batch& batch, Workspace& a) noexcept {
   ops.store_kv(size_t(layer), a.k, a.v, batch);
   ops.attention({"kqv_out", layer}, size_t(layer), a.mixed, a.q, batch, w.attention);
+}
+
+void rotate_and_attend(Ops& ops, const Layer& w, int layer, const Batch& batch, Workspace& a) noexcept {
+  ops.rope({"Qcur", layer}, a.q, w.attention.head_dim, w.rope, batch);
+  ops.rope({"Kcur", layer}, a.k, w.attention.head_dim, w.rope, batch);
+  attend(ops, w, layer, batch, a);
 }
 
 void project_output(Ops& ops, const Layer& w, int layer, Workspace& a) noexcept {
@@ -92,7 +100,7 @@ void gated_ffn(Ops& ops, const Layer& w, int layer, Tensor in, Activation f, Wor
 void plain_ffn(Ops& ops, const Layer& w, int layer, Tensor in, Activation f, Workspace& a) noexcept {
   const Product up[] = {{{"ffn_up", layer}, a.up, &w.ffn_up}};
   ops.linear(up, in);
-  ops.activate({"ffn_act", layer}, a.up, f);
+  ops.activate({f == Activation::silu ? "ffn_silu" : "ffn_gelu", layer}, a.up, f);
   const Product down[] = {{{"ffn_out", layer}, a.projected, &w.ffn_down}};
   ops.linear(down, a.up);
 }

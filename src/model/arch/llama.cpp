@@ -4,13 +4,20 @@
 namespace assay {
 namespace {
 
-Layer bind_layer(TensorBinder& file, const Hparams& h, size_t) {
+Hparams read_hparams(HparamReader& r) {
+  // The q and k rows of llama files are permuted for a rotation of adjacent numbers.
+  Hparams h = read_common_hparams(r, {.norm = Norm::Kind::rms, .rope_pairs = Rope::Pairs::adjacent});
+  r.warn("attention.sliding_window",
+         "is not followed: every layer attends to all positions, as in llama.cpp");
+  return h;
+}
+
+Layer bind_layer(TensorBinder& file, const Hparams& h, size_t index) {
   Layer w;
   w.attn_norm = file.norm("attn_norm", h.d_model);
-  steps::bind_attention(w, file, h);
+  steps::bind_attention(w, file, h, index);
   w.ffn_norm = file.norm("ffn_norm", h.d_model);
   steps::bind_gated_ffn(w, file, h);
-  w.route.normalize = true;
   return w;
 }
 
@@ -28,7 +35,6 @@ void run_layer(Ops& ops, const Layer& w, int layer, const Batch& batch, Workspac
 
 }  // namespace
 
-// read_common_hparams pairs adjacent numbers in RoPE, as the q and k rows of llama files are permuted for.
-extern const Architecture arch_llama{"llama", read_common_hparams, bind_layer, run_layer};
+extern const Architecture arch_llama{"llama", read_hparams, bind_layer, run_layer};
 
 }  // namespace assay
