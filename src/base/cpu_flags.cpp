@@ -1,0 +1,36 @@
+#include "base/cpu_flags.h"
+
+#include <fstream>
+#if defined(__aarch64__) && defined(__linux__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
+
+namespace assay {
+
+uint32_t cpu_flags() noexcept {
+  uint32_t flags = 0;
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) flags |= kAvx2Fma;  // all of them have F16C
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni"))
+    flags |= kAvx512Vnni;
+#elif defined(__aarch64__) && defined(__linux__)
+  if (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) flags |= kNeonDot;
+#elif defined(__aarch64__) && defined(__APPLE__)
+  flags |= kNeonDot;  // every Apple silicon
+#endif
+  return flags;
+}
+
+std::string cpu_name() {
+  std::ifstream info("/proc/cpuinfo");
+  for (std::string line; std::getline(info, line);)
+    if (line.starts_with("model name")) {
+      const size_t colon = line.find(": ");
+      if (colon != std::string::npos) return line.substr(colon + 2);
+    }
+  return "unknown processor";
+}
+
+}  // namespace assay

@@ -1,0 +1,20 @@
+// What the processor can do, found at run time.
+#pragma once
+#include <cstdint>
+#include <string>
+
+namespace assay {
+
+enum CpuFlag : uint32_t {
+  kAvx2Fma = 1,     // AVX2, FMA3, F16C
+  kAvx512Vnni = 2,  // AVX-512 F, BW, DQ, VL and VNNI
+  kNeonDot = 4,     // AArch64 Advanced SIMD with the dot product extension and half conversions
+};
+
+/// The flags of this machine, as a sum of CpuFlag bits.
+uint32_t cpu_flags() noexcept;
+
+/// The processor's name for reports; "unknown processor" where it cannot be read.
+std::string cpu_name();
+
+}  // namespace assay
