@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/load_error.h"
+#include "tokenizer/newer_characters.h"
 
 namespace assay {
 namespace {
@@ -99,7 +100,8 @@ std::vector<std::string_view> Splitter::split(std::string_view text) const {
   if (text.empty()) return pieces;
   const Scratch scratch;
   const PCRE2_SIZE* span = pcre2_get_ovector_pointer(scratch.match.get());
-  pieces.push_back(text);
+  const std::string replaced = replace_newer_characters(text);
+  pieces.push_back(replaced.empty() ? text : std::string_view(replaced));
   for (const Compiled& rule : rules_) {
     next.clear();
     for (const std::string_view piece : pieces) {
@@ -122,6 +124,11 @@ std::vector<std::string_view> Splitter::split(std::string_view text) const {
       if (start < piece.size()) next.push_back(piece.substr(start));
     }
     pieces.swap(next);
+  }
+  size_t offset = 0;
+  for (std::string_view& piece : pieces) {  // the same bytes of `text`
+    piece = text.substr(offset, piece.size());
+    offset += piece.size();
   }
   return pieces;
 }
