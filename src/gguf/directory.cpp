@@ -285,6 +285,21 @@ void refuse_overlaps(const std::vector<TensorInfo>& tensors, const ByteReader& i
 
 }  // namespace
 
+NameIndex index_tensors(const std::vector<TensorInfo>& tensors,
+                        const std::function<Place(const TensorInfo&)>& place) {
+  std::vector<std::string_view> names;
+  names.reserve(tensors.size());
+  for (const TensorInfo& tensor : tensors) names.push_back(tensor.name);
+  NameIndex index(names);
+  if (const auto second = index.first_duplicate()) {
+    const Place first = place(tensors[*index.find(names[*second])]);
+    throw BadValue(place(tensors[*second]), "the tensor is there twice, first at byte " +
+                                                to_string(first.offset) + " of " +
+                                                printable(first.file, 1000));
+  }
+  return index;
+}
+
 std::optional<std::string> measure(TensorInfo& tensor) {
   // Counts stay below 2^63, so that they are also valid pointer differences.
   constexpr auto kMost = uint64_t(std::numeric_limits<int64_t>::max());

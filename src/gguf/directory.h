@@ -2,6 +2,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -21,6 +22,11 @@ struct Directory {
 /// Reads the head of `file`. `bytes` begin with the whole head and are viewed by the result; `file_bytes` is
 /// the size of the whole file, against which the tensors' extents are proved. Throws LoadError.
 Directory read_directory(std::span<const std::byte> bytes, uint64_t file_bytes, const std::string& file);
+
+/// The names of a model's tensors, of all its files; `place` tells where an entry is. Throws BadValue when
+/// two are equal.
+NameIndex index_tensors(const std::vector<TensorInfo>& tensors,
+                        const std::function<Place(const TensorInfo&)>& place);
 
 /// Fills in n_elements and n_bytes of a tensor from its type and dims. The reason why a tensor cannot have
 /// these, if there is one.

@@ -87,7 +87,7 @@ GgufFile GgufFile::open(const std::filesystem::path& path) {
     throw BadValue(
         file.metadata_.place(kSplitTensorsKey),
         "is " + to_string(*n_tensors) + ", the parts hold " + to_string(file.tensors_.size()) + " tensors");
-  file.index_tensors();
+  file.tensor_index_ = index_tensors(file.tensors_, [&](const TensorInfo& t) { return file.place(t); });
   return file;
 }
 
@@ -101,20 +101,8 @@ GgufFile GgufFile::parse(std::span<const std::byte> bytes, std::string name) {
   file.alignment_ = directory.alignment;
   file.metadata_ = std::move(directory.metadata);
   file.tensors_ = std::move(directory.tensors);
-  file.index_tensors();
+  file.tensor_index_ = index_tensors(file.tensors_, [&](const TensorInfo& t) { return file.place(t); });
   return file;
-}
-
-void GgufFile::index_tensors() {
-  std::vector<std::string_view> names;
-  names.reserve(tensors_.size());
-  for (const TensorInfo& tensor : tensors_) names.push_back(tensor.name);
-  tensor_index_ = NameIndex(names);
-  if (const auto second = tensor_index_.first_duplicate()) {
-    const Place first = place(*find(tensors_[*second].name));
-    throw BadValue(place(tensors_[*second]), "the tensor is there twice, first at byte " +
-                                                 to_string(first.offset) + " of " + printable(first.file));
-  }
 }
 
 const TensorInfo* GgufFile::find(std::string_view name) const {

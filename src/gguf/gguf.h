@@ -147,7 +147,6 @@ class GgufFile {
     std::span<const std::byte> bytes;
     std::string name;
   };
-  void index_tensors();
 
   std::vector<Part> parts_;
   uint32_t version_ = 0;

@@ -154,7 +154,11 @@ GgufWriter::Plan GgufWriter::plan(const std::string& file) const {
   }
   plan.head.resize(size_t(*align_up(plan.head.size(), plan.alignment)));
   plan.n_bytes = plan.head.size() + data_bytes;
-  read_directory(plan.head, plan.n_bytes, file);  // throws what the reader of the file would
+  // Throws what the reader of the file would.
+  const Directory directory = read_directory(plan.head, plan.n_bytes, file);
+  index_tensors(directory.tensors, [&](const TensorInfo& t) {
+    return Place{file, printable(t.name), t.entry_offset};
+  });
   return plan;
 }
 
