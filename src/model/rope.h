@@ -15,12 +15,12 @@ struct YarnSpec {
 };
 
 struct RopeSpec {
-  size_t n_rot = 0;                // rotated numbers of a head, even
-  double base = 10000;             // above 1
-  double factor = 1;               // context extension: linear and YaRN divide positions by it
-  std::span<const float> factors;  // (n_rot / 2): each frequency is divided by its factor; empty: none
-  double magnitude = 1;            // multiplies the rotated numbers
-  std::optional<YarnSpec> yarn;
+  size_t n_rot = 0;                     // rotated numbers of a head, even
+  double base = 10000;                  // above 1
+  double factor = 1;                    // context extension: linear and YaRN divide positions by it
+  std::span<const float> factors = {};  // (n_rot / 2): each frequency is divided by its factor; empty: none
+  double magnitude = 1;                 // multiplies the rotated numbers
+  std::optional<YarnSpec> yarn = std::nullopt;
 };
 
 /// Source: Su et al. 2021 (RoPE); Peng et al. 2023 (YaRN), with the rounding of the correction range that
