@@ -1,0 +1,46 @@
+// assay logits: raw logits of every position.
+#include <memory>
+
+#include "base/atomic_file.h"
+#include "cli/input.h"
+#include "cli/model_options.h"
+
+namespace assay::cli {
+namespace {
+
+struct Options {
+  ModelOptions model;
+  std::string tokens, output;
+};
+
+ExitStatus run(const Options& o) {
+  const std::unique_ptr<LoadedModel> loaded = load_model(o.model, false);
+  const size_t vocab_size = loaded->model().hparams().vocab_size;
+  const std::vector<int32_t> ids = parse_token_ids(o.tokens, vocab_size);
+  AtomicFile file(o.output);
+  file.reserve(ids.size() * vocab_size * sizeof(float));
+  Session session(
+      loaded->model(), loaded->ops(),
+      {.n_ctx = ids.size(), .n_batch = o.model.n_batch, .n_logit_rows = 16, .kv_type = o.model.kv_type});
+  session.prefill(ids, [&](size_t, std::span<const float> logits) { file.write(std::as_bytes(logits)); });
+  file.commit();
+  return kDone;
+}
+
+std::function<ExitStatus()> define(CLI::App& app) {
+  const auto o = std::make_shared<Options>();
+  o->model.kv_type = KvType::f32;
+  add_model_options(app, o->model);
+  app.add_option("--tokens", o->tokens, "Token ids, separated by commas")->required();
+  app.add_option("-o,--output", o->output, "File for the logits: little-endian f32, [n_tokens, vocabulary]")
+      ->required();
+  return [o] { return run(*o); };
+}
+
+}  // namespace
+
+extern const Command command_logits{
+    "logits", "Write the logits of every position of a token sequence",
+    "Example: assay logits model.gguf --tokens 1,450,4996 --backend exact --output logits.f32", define};
+
+}  // namespace assay::cli

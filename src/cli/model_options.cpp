@@ -1,0 +1,64 @@
+#include "cli/model_options.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cstdio>
+
+#include "cli/terminal.h"
+
+namespace assay::cli {
+namespace {
+
+/// Shown once loading has taken half a second, gone when it is done.
+class ProgressBar {
+ public:
+  ~ProgressBar() {
+    if (shown_ >= 0) write("\r\x1b[K");
+  }
+  void update(uint64_t done, uint64_t total) {
+    constexpr auto kPatience = std::chrono::milliseconds(500);
+    if (!errors_are_terminal() || total == 0 || std::chrono::steady_clock::now() - begin_ < kPatience) return;
+    const int percent = int(100.0 * double(done) / double(total));
+    if (percent == shown_) return;
+    shown_ = percent;
+    constexpr int kWidth = 40;
+    const std::string bar(size_t(percent * kWidth / 100), '#');
+    write(fmt::format("\rloading [{:<{}}] {:3} %", bar, kWidth, percent));
+  }
+
+ private:
+  static void write(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stderr); }
+  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+  int shown_ = -1;
+};
+
+}  // namespace
+
+void add_model_options(CLI::App& app, ModelOptions& o) {
+  app.add_option("MODEL", o.path, "GGUF file; of a split model its first part")->required();
+  app.add_option("-t,--threads", o.n_threads, "Threads (default: the processors)")
+      ->check(CLI::Range(1, 1024));
+  app.add_option("--backend", o.backend, "Evaluator: " + backend_names() + " (default: the first)");
+  app.add_option("--batch", o.n_batch, "Prompt tokens computed at once")
+      ->check(CLI::Range(1, 1 << 16))
+      ->capture_default_str();
+  app.add_option_function<std::string>(
+         "--kv", [&o](const std::string& name) { o.kv_type = name == "f32" ? KvType::f32 : KvType::f16; },
+         std::string("Number type of the KV cache (default: ") + (o.kv_type == KvType::f16 ? "f16)" : "f32)"))
+      ->check(CLI::IsMember({"f16", "f32"}));
+}
+
+std::unique_ptr<LoadedModel> load_model(const ModelOptions& o, bool with_tokenizer) {
+  std::unique_ptr<LoadedModel> loaded;
+  {
+    ProgressBar bar;
+    loaded = std::make_unique<LoadedModel>(
+        o.path, LoadOptions{o.backend, o.n_threads, with_tokenizer,
+                            [&bar](uint64_t done, uint64_t total) { bar.update(done, total); }});
+  }
+  for (const std::string& warning : loaded->warnings()) notice("warning: " + warning);
+  return loaded;
+}
+
+}  // namespace assay::cli

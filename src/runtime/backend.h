@@ -1,0 +1,35 @@
+// The evaluators by name. backend.cpp is the only file that names them.
+#pragma once
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/thread_pool.h"
+#include "ops/ops.h"
+
+namespace assay {
+
+/// What an evaluator is given. All of it outlives the Ops.
+struct BackendContext {
+  ThreadPool& pool;
+  /// To be called with a weight whose bytes will not be read again, because the backend keeps its own form of
+  /// them.
+  std::function<void(const Weight&)> release;
+};
+
+struct Backend {
+  std::string_view name;
+  std::string_view summary;
+  std::unique_ptr<Ops> (*make)(const BackendContext& context);
+};
+
+/// The first is the default.
+std::span<const Backend> backends() noexcept;
+/// Throws UsageError naming the backends there are.
+const Backend& need_backend(std::string_view name);
+/// "cpu, twin, exact"
+std::string backend_names();
+
+}  // namespace assay

@@ -1,0 +1,47 @@
+// Text from a model: prompt in, pieces of text out.
+#pragma once
+#include <atomic>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "runtime/session.h"
+#include "sampling/sampler.h"
+#include "tokenizer/tokenizer.h"
+
+namespace assay {
+
+enum class EndReason : uint8_t { n_predict, end_of_text, stop_string, context_full, cancelled };
+
+struct GenerateOptions {
+  size_t n_predict = SIZE_MAX;            // tokens at most
+  std::vector<std::string> stop_strings;  // the text ends before the first of them
+  bool render_special = false;            // control tokens as their texts, else as nothing
+  bool drop_space = false;  // a space that begins the text is dropped: for text that continues nothing
+  const std::atomic<bool>* cancel = nullptr;
+};
+
+struct GenerateResult {
+  EndReason reason{};
+  size_t n_prompt = 0, n_generated = 0;  // tokens
+  size_t n_steps = 0;                    // forward passes after the prompt's
+  double prompt_seconds = 0;             // of the prompt's forward passes
+  double step_seconds = 0;  // from the first token on: steps, sampling, decoding and the callback
+};
+
+/// Takes the next piece of the text: whole UTF-8 characters, U+FFFD for bytes that are none. May throw.
+using TextCallback = std::function<void(std::string_view)>;
+
+/// Appends `prompt` to the session and generates until something ends it. The sampler sees the prompt too.
+/// The last token of the text may not be in the session yet. Throws UsageError (an empty prompt, one that
+/// does not fit, an empty stop string), BadLogits, and what `on_text` throws.
+GenerateResult generate(Session& session, const Tokenizer& tokenizer, Sampler& sampler,
+                        std::span<const int32_t> prompt, const GenerateOptions& options,
+                        const TextCallback& on_text);
+
+/// Makes the tokens that end a text impossible (--ignore-eos).
+void forbid_end_of_text(SamplingParams& params, const Tokenizer& tokenizer);
+
+}  // namespace assay
