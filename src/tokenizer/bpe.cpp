@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <string>
 #include <unordered_map>
@@ -9,6 +10,7 @@
 #include "tokenizer/byte_alphabet.h"
 #include "tokenizer/pair_merger.h"
 #include "tokenizer/utf8.h"
+#include "tokenizer/word_cache.h"
 
 namespace assay {
 namespace {
@@ -81,38 +83,20 @@ class Bpe final : public Tokenizer {
       joined.assign(left_text).append(right_text);
       const int32_t left = intern(left_text), right = intern(right_text), result = intern(joined);
       if (std::max({left, right, result}) >= vocabulary_.n_tokens()) ++n_unresolved;
-      merges_.try_emplace(key(left, right), Merge{static_cast<double>(rank), result});
+      merges_.add({left, right, static_cast<uint32_t>(rank), result});
     }
     if (n_unresolved > 0)
       vocabulary_.warnings.push_back(
           fmt::format("{} of {} merges are of texts that are not tokens.", n_unresolved, merges->size()));
   }
 
-  static uint64_t key(int32_t left, int32_t right) {
-    return uint64_t{static_cast<uint32_t>(left)} << 32 | static_cast<uint32_t>(right);
-  }
-
   void encode_text(std::string_view text, bool /*after_special*/, std::vector<int32_t>& ids) const override {
     std::string marked;
     if (vocabulary_.raw_text) text = marked = replace_spaces(text);
-    // Words recur: the ids of one are copied from where it was first met.
-    struct Span {
-      size_t begin, n;
-    };
-    std::unordered_map<std::string_view, Span> seen;
+    WordCache cache;
     PairMerger merger;
-    for (const std::string_view word : splitter_.split(text)) {
-      const bool short_word = word.size() <= kMaxCachedBytes;
-      if (short_word) {
-        if (const auto found = seen.find(word); found != seen.end()) {
-          for (size_t i = 0; i < found->second.n; ++i) ids.push_back(ids[found->second.begin + i]);
-          continue;
-        }
-      }
-      const size_t begin = ids.size();
-      encode_word(word, merger, ids);
-      if (short_word) seen.emplace(word, Span{begin, ids.size() - begin});
-    }
+    for (const std::string_view word : splitter_.split(text))
+      cache.append(word, ids, [&] { encode_word(word, merger, ids); });
   }
 
   void encode_word(std::string_view word, PairMerger& merger, std::vector<int32_t>& ids) const {
@@ -132,8 +116,8 @@ class Bpe final : public Tokenizer {
     }
     merger.run([&](const Symbol& left, const Symbol& right) -> std::optional<Merge> {
       if (left.id == kNoToken || right.id == kNoToken) return std::nullopt;
-      const auto found = merges_.find(key(left.id, right.id));
-      return found == merges_.end() ? std::nullopt : std::optional<Merge>(found->second);
+      const PairIndex::Entry* merge = merges_.find(left.id, right.id);
+      return merge ? std::optional<Merge>({merge->rank, merge->id}) : std::nullopt;
     });
     merger.for_each([&](const Symbol& symbol) {
       if (symbol.id != kNoToken && symbol.id < vocabulary_.n_tokens())
@@ -159,11 +143,10 @@ class Bpe final : public Tokenizer {
     return text;
   }
 
-  static constexpr size_t kMaxCachedBytes = 64;
   Splitter splitter_;
   std::unordered_map<std::string, int32_t> extra_units_;
-  std::unordered_map<uint64_t, Merge> merges_;  // by key(left, right); the cost is the rank
-  std::array<int32_t, 256> byte_units_{};       // of the byte alphabet's characters
+  PairIndex merges_;
+  std::array<int32_t, 256> byte_units_{};  // of the byte alphabet's characters
 };
 
 }  // namespace

@@ -3,6 +3,7 @@
 // order.
 #pragma once
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -26,13 +27,20 @@ constexpr std::array<char32_t, 256> make_characters() {
 /// The character of each byte.
 inline constexpr std::array<char32_t, 256> kByteCharacters = byte_alphabet_detail::make_characters();
 
+namespace byte_alphabet_detail {
+constexpr size_t kCharacterEnd = 0x144;  // past the last of them
+constexpr std::array<int16_t, kCharacterEnd> make_bytes() {
+  std::array<int16_t, kCharacterEnd> bytes{};
+  for (int16_t& byte : bytes) byte = -1;
+  for (int16_t byte = 0; byte < 256; ++byte) bytes[kByteCharacters[static_cast<size_t>(byte)]] = byte;
+  return bytes;
+}
+inline constexpr std::array<int16_t, kCharacterEnd> kBytes = make_bytes();
+}  // namespace byte_alphabet_detail
+
 /// The byte of a character; -1 when it stands for none.
 constexpr int byte_of_character(char32_t character) {
-  if (character < 256)
-    return byte_alphabet_detail::stands_for_itself(character) ? static_cast<int>(character) : -1;
-  for (unsigned byte = 0; byte < 256 && character < 0x144; ++byte)
-    if (kByteCharacters[byte] == character) return static_cast<int>(byte);
-  return -1;
+  return character < byte_alphabet_detail::kCharacterEnd ? byte_alphabet_detail::kBytes[character] : -1;
 }
 
 static_assert(kByteCharacters[' '] == 0x120 && kByteCharacters['\n'] == 0x10A &&

@@ -58,7 +58,7 @@ std::string expand_white_space(std::string_view pattern) {
   return out;
 }
 
-/// What one thread needs to match.
+/// What one thread needs to match, whatever the pattern.
 struct Scratch {
   std::unique_ptr<pcre2_match_data, Free> match{pcre2_match_data_create(1, nullptr)};
   std::unique_ptr<pcre2_match_context, Free> context{pcre2_match_context_create(nullptr)};
@@ -98,7 +98,7 @@ Splitter::Splitter(Splitter&&) noexcept = default;
 std::vector<std::string_view> Splitter::split(std::string_view text) const {
   std::vector<std::string_view> pieces, next;
   if (text.empty()) return pieces;
-  const Scratch scratch;
+  thread_local const Scratch scratch;  // costs more to make than most texts to split
   const PCRE2_SIZE* span = pcre2_get_ovector_pointer(scratch.match.get());
   const std::string replaced = replace_newer_characters(text);
   pieces.push_back(replaced.empty() ? text : std::string_view(replaced));

@@ -72,10 +72,10 @@ void read_texts(Vocabulary& v, const Metadata& metadata) {
     const std::string_view text(v.text_storage.data() + begin, ends[i] - begin);
     v.tokens[i].text = text;
     v.max_token_bytes = std::max(v.max_token_bytes, text.size());
-    const auto [found, is_new] = v.ids.emplace(text, static_cast<int32_t>(i));
-    if (!is_new)
+    const int32_t id = v.ids.add(text, static_cast<int32_t>(i));
+    if (id != static_cast<int32_t>(i))
       throw BadValue(element(metadata, kTokens, i),
-                     "'" + printable(text) + "' is also token " + std::to_string(found->second));
+                     "'" + printable(text) + "' is also token " + std::to_string(id));
   }
 }
 

@@ -5,15 +5,15 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "gguf/gguf.h"
+#include "tokenizer/flat_index.h"
 #include "tokenizer/pretokenizer.h"
 
 namespace assay {
 
-inline constexpr int32_t kNoToken = -1;
+inline constexpr int32_t kNoToken = -1;  // as TextIndex::find
 
 enum class TokenizerKind : uint8_t { sentencepiece, bpe, wordpiece };
 
@@ -50,7 +50,7 @@ struct Vocabulary {
   TokenizerKind kind{};
   const PreTokenizer* pretokenizer = nullptr;  // bpe only
   std::vector<Token> tokens;
-  std::unordered_map<std::string_view, int32_t> ids;  // of the tokens' texts
+  TextIndex ids;  // of the tokens' texts
   SpecialIds special;
   std::vector<bool> ends_generation;  // by id
   size_t max_token_bytes = 0;
@@ -67,10 +67,7 @@ struct Vocabulary {
   int32_t n_tokens() const { return static_cast<int32_t>(tokens.size()); }
   bool has(int32_t id, uint8_t flags) const { return (tokens[static_cast<size_t>(id)].flags & flags) != 0; }
   /// kNoToken when no token has exactly this text.
-  int32_t find(std::string_view text) const {
-    const auto found = ids.find(text);
-    return found == ids.end() ? kNoToken : found->second;
-  }
+  int32_t find(std::string_view text) const { return ids.find(text); }
   /// The token that stands for one byte when nothing better does: <0xNN>, else the byte as a text; or
   /// kNoToken.
   int32_t byte_token(uint8_t byte) const;

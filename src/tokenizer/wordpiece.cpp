@@ -46,11 +46,6 @@ char32_t decomposition_head(char32_t c) {
   return n > 0 ? static_cast<char32_t>(decomposed[0]) : c;
 }
 
-char32_t to_lower(char32_t c) {
-  if (c == 0x130) return c;  // its lower case is two code points
-  return static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(c)));
-}
-
 class WordPiece final : public Tokenizer {
  public:
   explicit WordPiece(Vocabulary vocabulary)
@@ -75,7 +70,9 @@ class WordPiece final : public Tokenizer {
         continue;
       const bool alone = category == 'P' || (c < 0x7F && category == 'S') || is_ideograph(c);
       if (alone) finish_word();
-      append_utf8(word, vocabulary_.lowercase ? to_lower(c) : c);
+      append_utf8(word, vocabulary_.lowercase
+                            ? static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(c)))
+                            : c);
       if (alone) finish_word();
     }
     finish_word();
