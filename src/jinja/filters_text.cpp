@@ -44,19 +44,22 @@ Text title_words(const Text& text) {
   return out;
 }
 
-Text escaped(const Text& text) {
-  Text out;
-  const std::string& bytes = text.bytes();
-  for (size_t i = 0; i < bytes.size(); ++i) {
-    constexpr std::string_view kSpecial = "&<>'\"";
-    constexpr std::array<std::string_view, 5> kEntities = {"&amp;", "&lt;", "&gt;", "&#39;", "&#34;"};
-    const size_t special = kSpecial.find(bytes[i]);
-    if (special == std::string_view::npos)
-      out.append(text, i, i + 1);
-    else
-      out.append(kEntities[special], text.from_data_at(i));
-  }
-  return out;
+Value markup(Runtime& runtime, Text text) {
+  text.is_markup = true;
+  return runtime.meter.string(std::move(text));
+}
+
+Value do_safe(Runtime& runtime, const Value& self, const Args&) {
+  return markup(runtime, input_text(runtime, self));
+}
+
+Value do_escape(Runtime& runtime, const Value& self, const Args&) {
+  Text text = input_text(runtime, self);
+  return markup(runtime, text.is_markup ? std::move(text) : html_escaped(text));
+}
+
+Value do_forceescape(Runtime& runtime, const Value& self, const Args&) {
+  return markup(runtime, html_escaped(input_text(runtime, self)));
 }
 
 Value do_trim(Runtime& runtime, const Value& self, const Args& args) {
@@ -122,7 +125,8 @@ Value do_truncate(Runtime& runtime, const Value& self, const Args& args) {
   const Text end = args.passed(2) ? args.text(2) : Text("...");
   const int64_t length = args.integer(0, 255), leeway = args.given(3) ? args.integer(3) : 5;
   const int64_t end_length = int64_t(count_code_points(end.bytes()));
-  if (length < end_length || leeway < 0) fail("truncate: length shorter than the end mark, or negative leeway");
+  if (length < end_length || leeway < 0)
+    fail("truncate: length shorter than the end mark, or negative leeway");
   const auto self_length = length_of(self);
   if (!self_length) fail("object of type '" + self.type_name() + "' has no len()");
   if (*self_length - leeway <= length) return self;
@@ -221,9 +225,9 @@ Value do_xmlattr(Runtime& runtime, const Value& self, const Args& args) {
     if (name->bytes().find_first_of(" \t\n\r\f\v/>=") != std::string::npos)
       fail("invalid character in attribute name '" + name->bytes() + "'");
     if (!out.empty() || args.truthy(0, true)) out.append(" ");
-    out.append(escaped(*name));
+    out.append(html_escaped(*name));
     out.append("=\"");
-    out.append(escaped(input_text(runtime, item.second)));
+    out.append(html_escaped(input_text(runtime, item.second)));
     out.append("\"");
   }
   return runtime.meter.string(std::move(out));
@@ -232,14 +236,14 @@ Value do_xmlattr(Runtime& runtime, const Value& self, const Args& args) {
 constexpr std::array kFilters = {
     Builtin{"capitalize", "", map_text<capitalize>},
     Builtin{"center", "width=", do_center},
-    Builtin{"e", "", map_text<escaped>},
-    Builtin{"escape", "", map_text<escaped>},
-    Builtin{"forceescape", "", map_text<escaped>},
+    Builtin{"e", "", do_escape},
+    Builtin{"escape", "", do_escape},
+    Builtin{"forceescape", "", do_forceescape},
     Builtin{"format", "* **", do_format},
     Builtin{"indent", "width= first= blank=", do_indent},
     Builtin{"lower", "", map_text<to_lower>},
     Builtin{"replace", "old new count=", do_replace},
-    Builtin{"safe", "", map_text<same>},
+    Builtin{"safe", "", do_safe},
     Builtin{"string", "", map_text<same>},
     Builtin{"title", "", map_text<title_words>},
     Builtin{"tojson", "ensure_ascii= indent= separators= sort_keys=", do_tojson},

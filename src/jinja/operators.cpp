@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "jinja/format.h"
+#include "jinja/text_ops.h"
 
 namespace assay::jinja {
 namespace {
@@ -139,13 +140,17 @@ bool is_sequence(const Value& value) {
   return value.as<Text>() || (value.as<List>() && !value.as<List>()->is_view());
 }
 
+Value concatenate_texts(Meter& meter, const Text& a, const Text& b) {
+  meter.text(a.size() + b.size());
+  const bool is_markup = a.is_markup || b.is_markup;
+  Text out = is_markup && !a.is_markup ? html_escaped(a) : a;
+  out.append(is_markup && !b.is_markup ? html_escaped(b) : b);
+  out.is_markup = is_markup;
+  return meter.string(std::move(out));
+}
+
 Value concatenate(Meter& meter, const Value& a, const Value& b) {
-  if (a.as<Text>() && b.as<Text>()) {
-    meter.text(a.as<Text>()->size() + b.as<Text>()->size());
-    Text out = *a.as<Text>();
-    out.append(*b.as<Text>());
-    return meter.string(std::move(out));
-  }
+  if (a.as<Text>() && b.as<Text>()) return concatenate_texts(meter, *a.as<Text>(), *b.as<Text>());
   const auto *x = a.as<List>(), *y = b.as<List>();
   if (!x || !y || x->is_tuple() != y->is_tuple()) fail_types(BinaryOp::add, a, b);
   meter.step(x->items.size() + y->items.size());

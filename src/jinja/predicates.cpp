@@ -108,8 +108,8 @@ Value is_known(Runtime& runtime, const Value& self, const Args&) {
   return name && kFind(name->bytes()) != nullptr;
 }
 
-Value is_escaped(Runtime&, const Value&, const Args&) {
-  return false;
+Value is_escaped(Runtime&, const Value& self, const Args&) {
+  return self.as<Text>() && self.as<Text>()->is_markup;
 }
 
 constexpr std::array kTests = {

@@ -37,6 +37,12 @@ void append_quoted(Text& out, const Text& text) {
   out.append(std::string_view(&quote, 1));
 }
 
+void append_string(Text& out, const Text& text) {
+  if (text.is_markup) out.append("Markup(");
+  append_quoted(out, text);
+  if (text.is_markup) out.append(")");
+}
+
 void append_repr(Meter& meter, Text& out, const Value& value);
 
 void append_items(Meter& meter, Text& out, const std::vector<Value>& items) {
@@ -85,7 +91,7 @@ void append_repr(Meter& meter, Text& out, const Value& value) {
   else if (const auto* f = value.as<double>())
     out.append(float_repr(*f));
   else if (const auto* text = value.as<Text>())
-    append_quoted(out, *text);
+    append_string(out, *text);
   else if (const auto* list = value.as<List>())
     append_list(meter, out, *list, value.type_name());
   else if (const auto* dict = value.as<Dict>())

@@ -1,8 +1,8 @@
 // Jinja as chat templates use it: a sandboxed interpreter that renders as apply_chat_template of Hugging Face
 // transformers does (Jinja2 3.1 ImmutableSandboxedEnvironment, trim_blocks, lstrip_blocks, loop controls, its
 // tojson, raise_exception, strftime_now and generation tag). It differs where Python leaves the sandbox:
-// integers have 64 bits, `attr`, `random` and `lipsum` are refused, `safe` and `escape` give plain strings,
-// and only data and the listed methods can be read.
+// integers have 64 bits, `attr`, `random` and `lipsum` are refused, only `+` heeds what `safe` and `escape`
+// mark, and only data and the listed methods can be read.
 #pragma once
 #include <ctime>
 #include <memory>

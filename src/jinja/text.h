@@ -36,6 +36,10 @@ class Text {
   Text slice(size_t begin, size_t end) const;
   std::vector<Segment> segments() const;
 
+  /// Set by the filters safe and escape: `+` then HTML-escapes what it is joined with, as Markup does in
+  /// Python. Lost by everything else that makes a new text.
+  bool is_markup = false;
+
  private:
   struct Run {
     size_t end;

@@ -1,6 +1,7 @@
 #include "jinja/text_ops.h"
 
 #include <algorithm>
+#include <array>
 #include <limits>
 
 #include "jinja/unicode.h"
@@ -216,6 +217,21 @@ Text padded(Meter& meter, const Text& text, int64_t width, Side text_side, std::
   for (uint64_t i = 0; i < before; ++i) out.append(fill);
   out.append(text);
   for (uint64_t i = before; i < n_fill; ++i) out.append(fill);
+  return out;
+}
+
+Text html_escaped(const Text& text) {
+  Text out;
+  const std::string& bytes = text.bytes();
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    constexpr std::string_view kSpecial = "&<>'\"";
+    constexpr std::array<std::string_view, 5> kEntities = {"&amp;", "&lt;", "&gt;", "&#39;", "&#34;"};
+    const size_t special = kSpecial.find(bytes[i]);
+    if (special == std::string_view::npos)
+      out.append(text, i, i + 1);
+    else
+      out.append(kEntities[special], text.from_data_at(i));
+  }
   return out;
 }
 

@@ -30,6 +30,8 @@ Text capitalize(const Text& text);
 /// str.title: the first letter of every run of letters.
 Text title(const Text& text);
 Text reversed(const Text& text);
+/// & < > ' " as HTML entities.
+Text html_escaped(const Text& text);
 
 /// Text padded with `fill` to `width` characters; Side::both as str.center does.
 Text padded(Meter& meter, const Text& text, int64_t width, Side text_side, std::string_view fill);

@@ -1,5 +1,5 @@
-// One line of JSON in, one out: {"template", "context"} -> {"output"} or {"error", "kind"}. The peers of this folder speak
-// the same lines, so that their answers can be compared.
+// One line of JSON in, one out: {"template", "context"} -> {"output"} or {"error", "kind"}. The peers of this
+// folder speak the same lines, so that their answers can be compared.
 #include <ctime>
 #include <iostream>
 #include <string>
@@ -37,6 +37,7 @@ ordered_json answer(const ordered_json& request) {
 int main() {
   std::ios::sync_with_stdio(false);
   for (std::string line; std::getline(std::cin, line);)
-    std::cout << answer(ordered_json::parse(line)).dump(-1, ' ', false, ordered_json::error_handler_t::replace)
-              << std::endl;
+    std::cout
+        << answer(ordered_json::parse(line)).dump(-1, ' ', false, ordered_json::error_handler_t::replace)
+        << std::endl;
 }

@@ -43,7 +43,7 @@ STRINGS = ["'a'", "'abc'", '"Hello"', "''", "s", "e", "u", "ws", "lines", "num",
 LISTS = ["li", "words", "mixed", "empty", "[1, 2, 3]", "[]", "(1, 2)", "('a',)", "()", "users", "range(4)", "range(1, 10, 3)",
          "[[1, 2], [3]]", "d.items()", "d.keys()|list", "messages", "['b', 'a', 'C']", "range(5, 0, -2)", "[0.1, 2, -1]"]
 DICTS = ["d", "nested", "{}", "{'a': 1}", "{'k': [1, 'x'], 2: none}", "dict(a=1, b='q')", "users[0]", "nested.k", "messages[2]"]
-ODD = ["none", "true", "false", "t", "none_v", "missing", "missing2", "range", "namespace(a=1).a", "none_v", "users[9]"]
+ODD = ["none", "true", "false", "t", "none_v", "missing", "missing2", "namespace(a=1).a", "none_v", "users[9]"]
 
 FILTERS = {
     "str": ["upper", "lower", "title", "capitalize", "trim", "length", "wordcount", "int", "float", "list", "reverse", "first",

@@ -16,7 +16,7 @@ import generate
 
 HERE = pathlib.Path(__file__).resolve().parent
 GOLDEN = HERE.parent / "golden" / "jinja"
-SEED, N_EXPRESSIONS, N_STATEMENTS = 20240726, 4000, 4000
+SEED, N_EXPRESSIONS, N_STATEMENTS = 20240726, 3000, 3000
 MOST_SHOWN = 10
 
 # The package of llama.cpp for npm carries its sources, and among them the chat templates of many models.
@@ -27,8 +27,7 @@ TEMPLATE_INTEGRITY = "sha512-bltIipuWmc123H7tMIgDGKSsSrhmhlQYeVUC48XTjVW7XGJJiJJ
 KNOWN = [
     ("integers have 64 bits here", lambda py, us: "64 bits" in us.get("error", "")),
     ("refused by the sandbox", lambda py, us: us.get("kind") == "unsupported"),
-    ("Python prints an address", lambda py, us: " at 0x" in py.get("output", "")),
-    ("safe and escape make Markup there", lambda py, us: "Markup(" in py.get("output", "")),
+    ("only + heeds Markup here", lambda py, us: "Markup(" in py.get("output", "")),
     ("Jinja2 folds a slice of a constant that has none to undefined", lambda py, us: "slice" in us.get("error", "") and "output" in py),
 ]
 
