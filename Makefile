@@ -2,7 +2,7 @@
 BUILD ?= build
 CMAKE_FLAGS ?=
 
-.PHONY: demo test build packages clean
+.PHONY: demo test build tidy packages clean
 demo: build
 	$(BUILD)/assay run models/tales-6m-f16.gguf "Once upon a time" -n 200 --seed 7 --stats
 
@@ -18,5 +18,9 @@ $(BUILD)/build.ninja: packages
 packages:
 	@scripts/install-packages.sh
 
+# clang-tidy over everything; slower than the tests.
+tidy: build
+	run-clang-tidy -quiet -p $(BUILD) '/src/.*\.cpp$$'
+
 clean:
-	rm -rf $(BUILD)
+	rm -rf $(BUILD) build-fuzz build-tsan

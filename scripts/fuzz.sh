@@ -1,16 +1,18 @@
 #!/usr/bin/env bash
 # Builds the fuzz targets and runs each for SECONDS (default 60): scripts/fuzz.sh [SECONDS] [TARGET...]
-# Starts from fuzz/seeds/TARGET and what earlier runs found (build-fuzz/corpus/TARGET). A crash, a hang of 5 seconds or
+# (--configure only prepares build-fuzz.) Starts from fuzz/seeds/TARGET and what earlier runs found (build-fuzz/corpus/TARGET). A crash, a hang of 5 seconds or
 # 2 GB of memory fails; the input is kept in build-fuzz/crashes: copy it into fuzz/seeds/TARGET with the repair.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-seconds=${1:-60}
-[ $# -gt 0 ] && shift
-build=${FUZZ_BUILD:-build-fuzz}
+build=build-fuzz
 
 cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo \
   -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_CXX_FLAGS=-fsanitize=fuzzer-no-link \
-  -DASSAY_FUZZ=ON -DASSAY_TESTS=OFF -DASSAY_SANITIZE=address,undefined >/dev/null
+  -DASSAY_FUZZ=ON -DASSAY_SANITIZE=address,undefined >/dev/null
+
+[ "${1:-}" = --configure ] && exit 0
+seconds=${1:-60}
+[ $# -gt 0 ] && shift
 
 targets=("$@")
 if [ ${#targets[@]} -eq 0 ]; then

@@ -8,6 +8,8 @@ command -v dpkg-query >/dev/null || {
 }
 missing=()
 while read -r name; do
+  # There when Debian says so, or when its command came from elsewhere.
+  command -v "$name" >/dev/null && continue
   [ "$(dpkg-query -W -f='${db:Status-Status}' "$name" 2>/dev/null)" = installed ] || missing+=("$name")
 done < <(grep -vE '^\s*(#|$)' packages.txt)
 [ ${#missing[@]} -eq 0 ] && exit 0

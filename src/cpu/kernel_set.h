@@ -108,6 +108,11 @@ struct KernelSet {
   void (*activate)(Unary f, float* x, const float* up, size_t n) noexcept = nullptr;
   void (*soft_cap)(float* x, float cap, size_t n) noexcept = nullptr;
   void (*add)(float* x, const float* y, size_t n) noexcept = nullptr;
+  /// What the machine can do at most: kernels/limits.inc.
+  int32_t (*probe_read)(const uint8_t* p, size_t n_bytes) noexcept = nullptr;
+  int32_t (*probe_dot)(size_t n_rounds) noexcept = nullptr;
+  float (*probe_fma)(size_t n_rounds) noexcept = nullptr;
+  size_t probe_chains = 0;
   /// out = fma(weight, x, out).
   void (*add_scaled)(float* out, float weight, const float* x, size_t n) noexcept = nullptr;
   /// Rotates the first 2 * n_pairs numbers of a head by angles given as cosines and sines.

@@ -141,6 +141,12 @@ inline B b_lookup(const int8_t* table, B x) {
 }
 inline I i_of(B x) { return {x.a, x.b}; }
 
+inline constexpr int kProbeChains = 5;
+template <class T>
+inline void keep(T& x) {
+  asm volatile("" : "+x"(x.a), "+x"(x.b));
+}
+
 inline constexpr int kSignedBias = 0;
 inline B b_signed(B x) { return x; }
 inline __m256i add_quads(__m256i acc, __m256i pairs) {

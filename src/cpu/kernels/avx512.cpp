@@ -107,6 +107,12 @@ inline B b_lookup(const int8_t* table, B a) {
 }
 inline I i_of(B a) { return {a.v}; }
 
+inline constexpr int kProbeChains = 16;
+template <class T>
+inline void keep(T& x) {
+  asm volatile("" : "+v"(x.v));
+}
+
 // vpdpbusd multiplies unsigned by signed bytes: signed codes get 128 added, and the sum is put right through the
 // activations' own sum.
 inline constexpr int kSignedBias = 128;

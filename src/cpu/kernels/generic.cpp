@@ -20,6 +20,7 @@ struct B {
 // Results are built lane by lane; the compiler makes vectors of it where it can. Out of line: inlined a thousand times over,
 // 16 lanes at a time, they take minutes to compile.
 #define ASSAY_INLINE inline
+#define ASSAY_LAMBDA_INLINE
 
 template <class Lane>
 inline F f_each(const Lane& lane) {
@@ -205,6 +206,11 @@ template <int n>
   return r;
 }
 
+inline constexpr int kProbeChains = 2;
+template <class T>
+inline void keep(T& x) {
+  asm volatile("" : "+m"(x));
+}
 inline constexpr int kSignedBias = 0;
 [[gnu::noinline]] B b_signed(const B& a) { return a; }
 [[gnu::noinline]] I i_dot_unsigned(const I& acc, const B& codes, const B& acts) {

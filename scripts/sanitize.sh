@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Builds the unit tests with sanitizers and runs them: sanitize.sh memory|threads
+#   memory   clang, AddressSanitizer and UndefinedBehaviorSanitizer, everything (the build is shared with scripts/fuzz.sh)
+#   threads  g++, ThreadSanitizer, what runs on the thread pool
+set -euo pipefail
+cd "$(dirname "$0")/.."
+case ${1:-} in
+  memory)
+    build=build-fuzz
+    # Fuzzers link their own main; the flag only adds coverage to the code under test.
+    scripts/fuzz.sh --configure
+    programs=(base_test quant_test gguf_test tokenizer_test jinja_test sampling_test cpu_test models_test)
+    filter='-*Exhaustive*'
+    ;;
+  threads)
+    build=build-tsan
+    cmake -S . -B $build -G Ninja -DCMAKE_BUILD_TYPE=Release -DASSAY_SANITIZE=thread >/dev/null
+    programs=(base_test cpu_test)
+    filter='ThreadPool*:Ops.*:*Q4_K*:*Q8_0*'
+    ;;
+  *)
+    echo "usage: sanitize.sh memory|threads" >&2
+    exit 2
+    ;;
+esac
+ninja -C $build --quiet "${programs[@]}"
+export UBSAN_OPTIONS=print_stacktrace=1 ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1 TSAN_OPTIONS=halt_on_error=1
+for program in "${programs[@]}"; do
+  echo "== $program"
+  "$build/$program" --gtest_brief=1 --gtest_filter="$filter"
+done

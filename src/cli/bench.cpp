@@ -1,0 +1,146 @@
+// assay bench: speed beside the machine's measured limits.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <random>
+
+#include "base/cpu_flags.h"
+#include "cli/command.h"
+#include "cli/model_options.h"
+#include "cli/terminal.h"
+#include "cpu/limits.h"
+#include "model/synthetic.h"
+#include "runtime/speed.h"
+
+namespace assay::cli {
+namespace {
+
+struct Options {
+  ModelOptions model;
+  std::string synthetic, keep;
+  SpeedOptions speed;
+  bool json = false, limits_only = false;
+};
+
+struct Spread {
+  double median = 0, low = 0, high = 0;
+};
+/// Tokens a second from seconds a round.
+Spread rates(std::vector<double> seconds, size_t n_tokens) {
+  if (seconds.empty()) return {};
+  std::ranges::sort(seconds);
+  const auto rate = [&](size_t i) { return double(n_tokens) / seconds[i]; };
+  return {rate(seconds.size() / 2), rate(seconds.size() - 1), rate(0)};
+}
+
+/// A file that goes away with its last user.
+struct TemporaryModel {
+  std::filesystem::path path;
+  bool keep = true;
+  ~TemporaryModel() {
+    std::error_code ignored;
+    if (!keep) std::filesystem::remove(path, ignored);
+  }
+};
+
+ExitStatus run(Options& o) {
+  ThreadPool pool(o.model.n_threads ? o.model.n_threads : ThreadPool::default_threads());
+  const cpu::KernelSet& kernels = cpu::best_kernel_set();
+  const cpu::Limits limits = cpu::measure_limits(kernels, pool);
+  nlohmann::ordered_json json = {{"machine", cpu_name()},
+                                 {"kernels", kernels.name},
+                                 {"threads", pool.n_threads()},
+                                 {"clock_ghz", limits.clock_hertz / 1e9},
+                                 {"read_gb_per_s", limits.read_bytes / 1e9},
+                                 {"int8_gop_per_s", limits.int8_ops / 1e9},
+                                 {"f32_gflop_per_s", limits.float_ops / 1e9}};
+  if (!o.json)
+    print(
+        fmt::format("machine  {}, {} threads, kernels {}, {:.2f} GHz seen\n"
+                    "limits   read {:.1f} GB/s, int8 {:.0f} Gop/s, f32 {:.0f} Gflop/s\n",
+                    cpu_name(), pool.n_threads(), kernels.name, limits.clock_hertz / 1e9,
+                    limits.read_bytes / 1e9, limits.int8_ops / 1e9, limits.float_ops / 1e9));
+  if (!o.limits_only) {
+    TemporaryModel file{o.model.path, true};
+    if (!o.synthetic.empty()) {
+      const SyntheticSpec spec = parse_synthetic(o.synthetic);
+      file.keep = !o.keep.empty();
+      file.path = file.keep ? std::filesystem::path(o.keep)
+                            : std::filesystem::temp_directory_path() /
+                                  ("assay-bench-" + std::to_string(pool.n_threads()) + "-" +
+                                   std::to_string(std::random_device{}()) + ".gguf");
+      write_synthetic(spec, file.path);
+      o.model.path = file.path.string();
+    }
+    const std::unique_ptr<LoadedModel> loaded = load_model(o.model, false);
+    const Model& model = loaded->model();
+    o.speed.session.n_batch = o.model.n_batch;
+    o.speed.session.kv_type = o.model.kv_type;
+    const Speed speed = measure_speed(*loaded, o.speed, {});
+    const Spread prefill = rates(speed.prefill, o.speed.n_prompt),
+                 generate = rates(speed.generate, o.speed.n_generate);
+    const double read_share = generate.median * bytes_per_token(model) / limits.read_bytes;
+    const double int8_share = prefill.median * 2 * multiply_adds_per_token(model) / limits.int8_ops;
+    json["model"] = {{"file", o.synthetic.empty() ? o.model.path : o.synthetic},
+                     {"bytes", model.file().n_bytes()}};
+    json["depth"] = o.speed.depth;
+    json["prefill"] = {{"tokens", o.speed.n_prompt},
+                       {"per_second", prefill.median},
+                       {"low", prefill.low},
+                       {"high", prefill.high},
+                       {"share_of_int8", int8_share}};
+    json["generate"] = {{"tokens", o.speed.n_generate},
+                        {"per_second", generate.median},
+                        {"low", generate.low},
+                        {"high", generate.high},
+                        {"share_of_read", read_share}};
+    if (!o.json) {
+      print(fmt::format("model    {}, {:.0f} MB; {} rounds, medians (lowest-highest), depth {}\n",
+                        printable(o.synthetic.empty() ? o.model.path : o.synthetic),
+                        double(model.file().n_bytes()) / 1e6, o.speed.n_rounds, o.speed.depth));
+      if (o.speed.n_prompt != 0)
+        print(fmt::format("prefill  {:4} tokens {:8.1f} t/s ({:.1f}-{:.1f})  {:3.0f} % of the int8 limit\n",
+                          o.speed.n_prompt, prefill.median, prefill.low, prefill.high, 100 * int8_share));
+      if (o.speed.n_generate != 0)
+        print(fmt::format("generate {:4} tokens {:8.1f} t/s ({:.1f}-{:.1f})  {:3.0f} % of the read limit\n",
+                          o.speed.n_generate, generate.median, generate.low, generate.high,
+                          100 * read_share));
+    }
+  }
+  if (o.json) print(json.dump(2) + "\n");
+  return kDone;
+}
+
+std::function<ExitStatus()> define(CLI::App& app) {
+  const auto o = std::make_shared<Options>();
+  add_model_options(app, o->model);
+  app.get_option("MODEL")->required(false);  // or --synthetic
+  app.add_option("--synthetic", o->synthetic,
+                 "Build a random-weight file SHAPE:TYPE and measure that, e.g. tinyllama-1.1b:q4_k_m");
+  app.add_option("--keep", o->keep, "Keep the synthetic file under this name");
+  app.add_option("-p,--n-prompt", o->speed.n_prompt, "Tokens of the prefill; 0: none")->capture_default_str();
+  app.add_option("-n,--n-generate", o->speed.n_generate, "Tokens generated; 0: none")->capture_default_str();
+  app.add_option("-d,--depth", o->speed.depth, "Tokens in the KV cache before either")->capture_default_str();
+  app.add_option("-r,--rounds", o->speed.n_rounds, "Rounds")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  app.add_flag("--limits", o->limits_only, "Measure only the machine");
+  app.add_flag("--json", o->json, "Print JSON");
+  return [o] {
+    if (!o->limits_only && o->model.path.empty() == o->synthetic.empty())
+      throw UsageError("give MODEL or --synthetic SHAPE:TYPE");
+    return run(*o);
+  };
+}
+
+}  // namespace
+
+extern const Command command_bench{"bench", "Measure speed beside the machine's limits",
+                                   "Example: assay bench model.gguf\n"
+                                   "         assay bench --synthetic tinyllama-1.1b:q4_k_m\n"
+                                   "         assay bench --limits --json",
+                                   define};
+
+}  // namespace assay::cli

@@ -1,0 +1,18 @@
+// What this machine can do at most, measured: the yardsticks of every benchmark.
+#pragma once
+#include "base/thread_pool.h"
+#include "cpu/kernel_set.h"
+
+namespace assay::cpu {
+
+struct Limits {
+  double read_bytes = 0;   // per second, all threads streaming from memory
+  double int8_ops = 0;     // per second, all threads; a multiply-add counts as two
+  double float_ops = 0;    // the same in f32
+  double clock_hertz = 0;  // that one thread saw while measuring
+};
+
+/// The best of several short runs each; about half a second in all, 512 MiB of memory for its time.
+Limits measure_limits(const KernelSet& kernels, ThreadPool& pool);
+
+}  // namespace assay::cpu

@@ -1,0 +1,32 @@
+// How fast a loaded model prefills and generates.
+#pragma once
+#include <functional>
+#include <vector>
+
+#include "runtime/loaded_model.h"
+#include "runtime/session.h"
+
+namespace assay {
+
+struct SpeedOptions {
+  size_t n_prompt = 512, n_generate = 64;
+  size_t depth = 0;  // tokens in the KV cache before either
+  size_t n_rounds = 5;
+  SessionOptions session;
+};
+
+/// Seconds of each round.
+struct Speed {
+  std::vector<double> prefill, generate;
+};
+
+/// Runs the rounds over fixed token ids. `after_round` may be empty. Throws as Session's constructor does.
+Speed measure_speed(LoadedModel& model, const SpeedOptions& options,
+                    const std::function<void(size_t round)>& after_round);
+
+/// Weight bytes that one generated token reads: every product's matrices, of experts only the chosen.
+double bytes_per_token(const Model& model);
+/// Multiply-adds of one token's products.
+double multiply_adds_per_token(const Model& model);
+
+}  // namespace assay
