@@ -24,12 +24,17 @@ std::string mebibytes(uint64_t n_bytes) {
 void add_generation_options(CLI::App& app, GenerationOptions& o) {
   add_model_options(app, o.model);
   app.add_option("-n,--n-predict", o.n_predict,
-                 "Tokens to generate at most (default: to the end of the text)");
+                 "Tokens to generate at most (default: to the end of the text)")
+      ->check(CLI::NonNegativeNumber)
+      ->option_text("N");
   app.add_option("-c,--ctx-size", o.n_ctx,
                  fmt::format("Context: tokens of prompt and text together (default: the model's, at most {})",
                              kDefaultContext))
-      ->check(CLI::Range(1, 1 << 30));
+      ->check(CLI::Range(1, 1 << 30))
+      ->option_text("N");
   app.add_option("--stop", o.stop_strings, "End before this text; may be repeated")
+      ->check([](const std::string& text) { return text.empty() ? "is empty" : ""; }, "")
+      ->option_text("TEXT")
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->allow_extra_args(false);
   app.add_flag("--special", o.render_special, "Show control tokens");

@@ -95,9 +95,14 @@ std::function<ExitStatus()> define(CLI::App& app) {
   const auto o = std::make_shared<Options>();
   app.add_option("FILE", o->file, "GGUF file")->required();
   CLI::Option* tensor =
-      app.add_option("--tensor", o->tensor, "Show this tensor: statistics, histogram, first block");
-  app.add_option("--block", o->block, "Show this block of the tensor, taken apart")->needs(tensor);
-  app.add_option("--against", o->against, "Compare the tensor, or all, with those of this file");
+      app.add_option("--tensor", o->tensor, "Show this tensor: statistics, histogram, first block")
+          ->option_text("NAME");
+  app.add_option("--block", o->block, "Show this block of the tensor, taken apart")
+      ->needs(tensor)
+      ->check(CLI::NonNegativeNumber)
+      ->option_text("N");
+  app.add_option("--against", o->against, "Compare the tensor, or all, with those of this file")
+      ->option_text("OTHER");
   app.add_flag("--json", o->json, "Print JSON");
   return [o] { return run(*o); };
 }

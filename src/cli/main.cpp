@@ -59,8 +59,7 @@ ExitStatus run(int argc, char** argv) {
     print(kVersion);
     return kDone;
   } catch (const CLI::CallForHelp&) {
-    const auto chosen = app.get_subcommands();
-    print((chosen.empty() ? &app : chosen.front())->help());
+    print(app.help());  // of the subcommand, when one was given
     return kDone;
   } catch (const CLI::ParseError& error) {
     const auto chosen = app.get_subcommands();

@@ -38,15 +38,19 @@ class ProgressBar {
 void add_model_options(CLI::App& app, ModelOptions& o) {
   app.add_option("MODEL", o.path, "GGUF file; of a split model its first part")->required();
   app.add_option("-t,--threads", o.n_threads, "Threads (default: the processors)")
-      ->check(CLI::Range(1, 1024));
-  app.add_option("--backend", o.backend, "Evaluator: " + backend_names() + " (default: the first)");
-  app.add_option("--batch", o.n_batch, "Prompt tokens computed at once")
+      ->check(CLI::Range(1, 1024))
+      ->option_text("N");
+  app.add_option("--backend", o.backend, "Evaluator: " + backend_names() + " (default: the first)")
+      ->option_text("NAME");
+  app.add_option("--batch", o.n_batch, fmt::format("Prompt tokens computed at once (default: {})", o.n_batch))
       ->check(CLI::Range(1, 1 << 16))
-      ->capture_default_str();
+      ->option_text("N");
   app.add_option_function<std::string>(
          "--kv", [&o](const std::string& name) { o.kv_type = name == "f32" ? KvType::f32 : KvType::f16; },
-         std::string("Number type of the KV cache (default: ") + (o.kv_type == KvType::f16 ? "f16)" : "f32)"))
-      ->check(CLI::IsMember({"f16", "f32"}));
+         fmt::format("Numbers of the KV cache: f16 or f32 (default: {})",
+                     o.kv_type == KvType::f16 ? "f16" : "f32"))
+      ->check(CLI::IsMember({"f16", "f32"}))
+      ->option_text("TYPE");
 }
 
 std::unique_ptr<LoadedModel> load_model(const ModelOptions& o, bool with_tokenizer) {

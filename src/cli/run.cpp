@@ -49,6 +49,7 @@ ExitStatus run(const Options& o) {
   StopOnSignal signal;
   options.cancel = &signal.stop();
 
+  check_prompt(session, ids);
   if (!o.no_echo) print_text(prompt);
   flush();
   char last = prompt.empty() || o.no_echo ? '\n' : prompt.back();

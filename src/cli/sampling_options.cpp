@@ -11,6 +11,8 @@ void add_sampling_options(CLI::App& app, SamplingOptions& o) {
     app.add_option(name, value, help)->group(kGroup)->capture_default_str();
   };
   app.add_option("-s,--seed", o.seed, "Seed of the random numbers (default: a new one each time)")
+      ->check(CLI::NonNegativeNumber)
+      ->option_text("N")
       ->group(kGroup);
   add("--temp", p.temperature, "Temperature; 0 always takes the likeliest token");
   add("--top-k", p.top_k, "Keep the k likeliest; 0: all");
@@ -21,9 +23,10 @@ void add_sampling_options(CLI::App& app, SamplingOptions& o) {
   add("--repeat-last-n", p.repeat_last_n, "Tokens that the penalties look back on; 0: off, -1: all");
   add("--presence-penalty", p.presence_penalty, "Subtract from the logits of recent tokens; 0: off");
   add("--frequency-penalty", p.frequency_penalty, "The same, for each time that they occur; 0: off");
-  add("--samplers", p.samplers, "The stages, in order");
+  add("--samplers", p.samplers, "The stages, in order; what is not named is off");
   app.add_option("--logit-bias", o.logit_bias,
-                 "ID+VALUE or ID-VALUE, added to a token's logit; may be repeated")
+                 "Add VALUE to a token's logit; ID-inf forbids it; may be repeated")
+      ->option_text("ID+VALUE")
       ->group(kGroup)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->allow_extra_args(false);

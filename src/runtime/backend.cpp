@@ -11,10 +11,6 @@ namespace assay {
 namespace {
 
 constexpr std::array kBackends{
-    Backend{"cpu", "vector kernels for this machine's instruction set",
-            [](const BackendContext& c) {
-              return make_cpu_ops(c.pool, {.kernels = nullptr, .repacked = c.release});
-            }},
     Backend{"cpu", "the fast one: vector kernels on all threads",
             [](const BackendContext& c) {
               return make_cpu_ops(c.pool, {nullptr, c.release});

@@ -17,13 +17,17 @@ double seconds_since(Clock::time_point begin) {
 
 }  // namespace
 
-GenerateResult generate(Session& session, const Tokenizer& tokenizer, Sampler& sampler,
-                        std::span<const int32_t> prompt, const GenerateOptions& options,
-                        const TextCallback& on_text) {
+void check_prompt(const Session& session, std::span<const int32_t> prompt) {
   if (prompt.empty()) throw UsageError("the prompt has no tokens, and the model no BOS token to begin with");
   if (prompt.size() > session.n_left())
     throw UsageError("the prompt has " + std::to_string(prompt.size()) + " tokens, the context of " +
                      std::to_string(session.n_ctx()) + " has room for " + std::to_string(session.n_left()));
+}
+
+GenerateResult generate(Session& session, const Tokenizer& tokenizer, Sampler& sampler,
+                        std::span<const int32_t> prompt, const GenerateOptions& options,
+                        const TextCallback& on_text) {
+  check_prompt(session, prompt);
   const size_t n_tokens = size_t(tokenizer.vocabulary().n_tokens());
   StopStrings stops(options.stop_strings);
   StreamDecoder decoder(tokenizer, {options.render_special, options.drop_space});

@@ -34,6 +34,10 @@ struct GenerateResult {
 /// Takes the next piece of the text: whole UTF-8 characters, U+FFFD for bytes that are none. May throw.
 using TextCallback = std::function<void(std::string_view)>;
 
+/// Throws UsageError when `prompt` is empty or longer than the room that the session has left. generate()
+/// begins with it; who shows something before that asks first.
+void check_prompt(const Session& session, std::span<const int32_t> prompt);
+
 /// Appends `prompt` to the session and generates until something ends it. The sampler sees the prompt too.
 /// The last token of the text may not be in the session yet. Throws UsageError (an empty prompt, one that
 /// does not fit, an empty stop string), BadLogits, and what `on_text` throws.

@@ -45,11 +45,12 @@ class Inspect(program.Case):
                                delta=1e-9)
 
     def test_a_block_taken_apart_is_its_values(self):
-        for name, with_mins in [("blk.0.attn_q.weight", True), ("blk.0.attn_v.weight", False)]:
+        types = {t["type"]: t["name"] for t in self.json("inspect", program.tiny)["tensors"]}
+        for name, with_mins in [(types["Q4_K"], True), (types["Q6_K"], False)]:
             json = self.json("inspect", program.tiny, "--tensor", name, "--block", 7)
             self.assertNotIn("stats", json)
-            block = json["block"]
-            self.assertEqual((block["index"], block["row"], block["col"]), (7, 7, 0))
+            block, (n_rows, n_cols) = json["block"], json["tensor"]["shape"]
+            self.assertEqual((block["index"], block["row"], block["col"]), (7, *divmod(7 * 256, n_cols)))
             self.assertEqual("mins" in block, with_mins)
             per_scale = 256 // len(block["scales"])
             for i, value in enumerate(block["values"]):

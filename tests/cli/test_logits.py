@@ -42,7 +42,8 @@ class Logits(program.Case):
         for bad in ["", ",", "1,", "1,,2", "a", "1 2", "-1", "1.5", "0x1", VOCABULARY, "1," + "9" * 30, "2147483648"]:
             for command in ["logits", "trace"]:
                 with self.subTest(command=command, tokens=bad):
-                    self.refused(command, program.tiny, f"--tokens={bad}", "-o", out, says="--tokens")
+                    option = [f"--tokens={bad}"] if bad else ["--tokens", ""]
+                    self.refused(command, program.tiny, *option, "-o", out, says="--tokens")
         good = ["logits", program.tiny, "--tokens", "1"]
         self.refused(*good)
         self.refused(*good, "-o", self.dir)
