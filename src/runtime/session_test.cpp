@@ -147,6 +147,10 @@ TEST(Generate, EndsForTheReasonItSays) {
   EXPECT_EQ(stopped.reason, EndReason::stop_string);
   EXPECT_EQ(stopped_text, text.substr(0, text.find(stop)));
 
+  // The text's end could begin this one, which never comes: it is shown all the same.
+  const std::string begun = text.substr(text.size() - 1) + "#";
+  EXPECT_EQ(continued(64, {.n_predict = 12, .stop_strings = {begun}}).first, text);
+
   std::atomic<bool> cancel{true};
   GenerateOptions options;
   options.cancel = &cancel;
