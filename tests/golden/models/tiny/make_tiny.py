@@ -65,7 +65,7 @@ class Model:
             self.keys |= {"attention.key_length": head_dim, "attention.value_length": head_dim}
         self.keys |= keys
         self.tensors = {}
-        self.contexts = {"": ctx}  # suffix of the recording -> length of the cache
+        self.contexts = {"": min(ctx, 256)}  # suffix of the recording -> length of the cache
 
     def matrix(self, name, *shape, bias=False, scale=1.0):
         self.tensors[name + ".weight"] = self.rng.normal(0, scale / np.sqrt(shape[-1]), shape)
@@ -248,7 +248,8 @@ MODELS = [
     llama3_factors(),
     llama("llama-linear", {"rope.scaling.type": "linear", "rope.scaling.factor": 4.0}),
     llama("llama-old-linear", {"rope.scale_linear": 2.0}, kv_heads=4),
-    llama("llama-yarn", YARN | {"rope.scaling.attn_factor": 1.1}, head_dim=16, heads=2, kv_heads=1, ctx=128),
+    llama("llama-yarn", YARN | {"rope.scaling.original_context_length": 4096, "rope.scaling.attn_factor": 1.1},
+          head_dim=16, heads=2, kv_heads=1, ctx=16384),
     llama("llama-biases", {"rope.dimension_count": 16}, bias=True, head_dim=16),
     llama("mixtral", {"expert_count": 4, "expert_used_count": 2}, n_experts=4),
     qwen3moe(),
