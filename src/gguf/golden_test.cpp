@@ -3,8 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdlib>
+#include <ctime>
 #include <filesystem>
 #include <iostream>
 
@@ -72,6 +72,15 @@ TEST(GoldenGguf, BothVersionsHoldWhatTheScriptWrote) {
   }
 }
 
+// Sanitizers slow every access down: there a time says nothing.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kInstrumented = true;
+#elif defined(__has_feature)
+constexpr bool kInstrumented = __has_feature(address_sanitizer) || __has_feature(thread_sanitizer);
+#else
+constexpr bool kInstrumented = false;
+#endif
+
 fs::path golden_folder() {
   const char* chosen = std::getenv("ASSAY_GOLDEN_DIR");
   return chosen ? fs::path(chosen) : fs::path(ASSAY_SOURCE_DIR) / "../shared/golden";
@@ -103,14 +112,14 @@ TEST(GoldenGguf, VocabulariesOpenQuickly) {
   for (const auto& entry : fs::directory_iterator(folder)) {
     if (entry.path().extension() != ".gguf") continue;
     SCOPED_TRACE(entry.path().string());
-    double best_ms = 1e9;  // the first time reads the disk
+    double best_ms =
+        1e9;  // the first time reads the disk; processor time, so that other programs do not count
     for (int i = 0; i < 5; ++i) {
-      const auto start = std::chrono::steady_clock::now();
+      const std::clock_t start = std::clock();
       GgufFile::open(entry.path());
-      const std::chrono::duration<double, std::milli> elapsed = std::chrono::steady_clock::now() - start;
-      best_ms = std::min(best_ms, elapsed.count());
+      best_ms = std::min(best_ms, 1e3 * double(std::clock() - start) / CLOCKS_PER_SEC);
     }
-    EXPECT_LT(best_ms, 50);
+    EXPECT_TRUE(kInstrumented || best_ms < 50) << best_ms << " ms";
     const GgufFile file = GgufFile::open(entry.path());
     EXPECT_TRUE(file.tensors().empty());
     const auto tokens = *file.metadata().find_strings("tokenizer.ggml.tokens");
