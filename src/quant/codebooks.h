@@ -22,6 +22,19 @@ inline constexpr int8_t kIq4nlValues[16] = {-127, -104, -83, -65, -49, -35, -22,
 /// Twice the sixteen E2M1 values (MXFP4, NVFP4).
 inline constexpr int8_t kFp4DoubledValues[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
 
+/// Code of a value of kIq4nlValues.
+constexpr uint8_t iq4nl_code(int8_t value) noexcept {
+  int below = 0;
+  for (const int8_t v : kIq4nlValues) below += v < value;
+  return uint8_t(below);
+}
+/// Code of a value of kFp4DoubledValues; +0 for zero.
+constexpr uint8_t fp4_code(int8_t value) noexcept {
+  const int magnitude = value < 0 ? -value : value;
+  const int code = magnitude < 4 ? magnitude : magnitude < 8 ? magnitude / 2 + 2 : magnitude / 4 + 4;
+  return uint8_t(value < 0 ? code | 8 : code);
+}
+
 /// Value of weight j of a grid entry.
 template <class Entry>
 constexpr int8_t grid_value(Entry entry, size_t j) noexcept {

@@ -18,6 +18,11 @@ struct BlockIQ4_NL {
     out.scale[0] = 1;
     for (size_t i = 0; i < 32; ++i) out.q[i] = kIq4nlValues[split_nibble(qs, i)];
   }
+  /// The inverse of integers(), for numbers that it can give.
+  void pack(const IntegerBlock& in) noexcept {
+    d = float_to_half(in.d);
+    for (size_t j = 0; j < 16; ++j) qs[j] = uint8_t(iq4nl_code(in.q[j]) | iq4nl_code(in.q[j + 16]) << 4);
+  }
 };
 static_assert(sizeof(BlockIQ4_NL) == 18);
 

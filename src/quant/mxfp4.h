@@ -22,6 +22,12 @@ struct BlockMXFP4 {
     out.scale[0] = 1;
     for (size_t i = 0; i < 32; ++i) out.q[i] = kFp4DoubledValues[split_nibble(qs, i)];
   }
+  /// The inverse of integers(), for numbers that it can give.
+  void pack(const IntegerBlock& in) noexcept {
+    const uint32_t bits = std::bit_cast<uint32_t>(in.d);
+    e = uint8_t(bits < 0x00800000u ? bits >> 22 : (bits >> 23) + 1);
+    for (size_t j = 0; j < 16; ++j) qs[j] = uint8_t(fp4_code(in.q[j]) | fp4_code(in.q[j + 16]) << 4);
+  }
 };
 static_assert(sizeof(BlockMXFP4) == 17);
 

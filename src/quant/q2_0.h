@@ -2,6 +2,8 @@
 //   0-1  d   f16
 //   2-17 qs  weight i is bits 2 * (i % 4) and the next of byte i / 4
 #pragma once
+#include <cstring>
+
 #include "quant/block.h"
 
 namespace assay {
@@ -16,6 +18,12 @@ struct BlockQ2_0 {
     out.d = half_to_float(d);
     out.scale[0] = 1;
     for (size_t i = 0; i < 64; ++i) out.q[i] = int8_t((qs[i / 4] >> (2 * (i % 4)) & 3) - 1);
+  }
+  /// The inverse of integers(), for numbers that it can give.
+  void pack(const IntegerBlock& in) noexcept {
+    d = float_to_half(in.d);
+    std::memset(qs, 0, sizeof(qs));
+    for (size_t i = 0; i < 64; ++i) qs[i / 4] |= uint8_t((in.q[i] + 1) << (2 * (i % 4)));
   }
 };
 static_assert(sizeof(BlockQ2_0) == 18);

@@ -23,6 +23,13 @@ struct BlockQ2_K {
     }
     for (size_t i = 0; i < 256; ++i) out.q[i] = int8_t(two_bit_code(qs, i));
   }
+  /// The inverse of integers(), for numbers that it can give.
+  void pack(const IntegerBlock& in) noexcept {
+    d = float_to_half(in.d);
+    dmin = float_to_half(in.dmin);
+    for (size_t s = 0; s < 16; ++s) scales[s] = uint8_t(in.scale[s] | in.min[s] << 4);
+    pack_two_bit_codes(in.q, 0, qs);
+  }
 };
 static_assert(sizeof(BlockQ2_K) == 84);
 

@@ -6,6 +6,8 @@
 //                   top two bits in byte 8 + s % 4, bits 2 * (s / 4) and the next
 //   108-109 d       f16
 #pragma once
+#include <cstring>
+
 #include "quant/block.h"
 
 namespace assay {
@@ -26,6 +28,19 @@ struct BlockQ3_K {
     }
     for (size_t i = 0; i < 256; ++i)
       out.q[i] = int8_t((two_bit_code(qs, i) | (hmask[i % 32] >> (i / 32) & 1) << 2) - 4);
+  }
+  /// The inverse of integers(), for numbers that it can give.
+  void pack(const IntegerBlock& in) noexcept {
+    d = float_to_half(in.d);
+    std::memset(scales, 0, sizeof(scales));
+    for (size_t s = 0; s < 16; ++s) {
+      const int code = in.scale[s] + 32;
+      scales[s % 8] |= uint8_t((code & 15) << (s < 8 ? 0 : 4));
+      scales[8 + s % 4] |= uint8_t((code >> 4) << (2 * (s / 4)));
+    }
+    pack_two_bit_codes(in.q, 4, qs);
+    std::memset(hmask, 0, sizeof(hmask));
+    for (size_t i = 0; i < 256; ++i) hmask[i % 32] |= uint8_t((in.q[i] >= 0) << (i / 32));
   }
 };
 static_assert(sizeof(BlockQ3_K) == 110);

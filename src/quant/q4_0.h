@@ -17,6 +17,11 @@ struct BlockQ4_0 {
     out.scale[0] = 1;
     for (size_t i = 0; i < 32; ++i) out.q[i] = int8_t(split_nibble(qs, i) - 8);
   }
+  /// The inverse of integers(), for numbers that it can give.
+  void pack(const IntegerBlock& in) noexcept {
+    d = float_to_half(in.d);
+    for (size_t j = 0; j < 16; ++j) qs[j] = uint8_t((in.q[j] + 8) | (in.q[j + 16] + 8) << 4);
+  }
 };
 static_assert(sizeof(BlockQ4_0) == 18);
 

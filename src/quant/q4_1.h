@@ -20,6 +20,12 @@ struct BlockQ4_1 {
     out.min[0] = -1;
     for (size_t i = 0; i < 32; ++i) out.q[i] = int8_t(split_nibble(qs, i));
   }
+  /// The inverse of integers(), for numbers that it can give.
+  void pack(const IntegerBlock& in) noexcept {
+    d = float_to_half(in.d);
+    m = float_to_half(in.dmin);
+    for (size_t j = 0; j < 16; ++j) qs[j] = uint8_t(in.q[j] | in.q[j + 16] << 4);
+  }
 };
 static_assert(sizeof(BlockQ4_1) == 20);
 

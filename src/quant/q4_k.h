@@ -20,6 +20,13 @@ struct BlockQ4_K {
     unpack_scales_and_mins(scales, out.scale, out.min);
     for (size_t i = 0; i < 256; ++i) out.q[i] = int8_t(paired_nibble(qs, i));
   }
+  /// The inverse of integers(), for numbers that it can give.
+  void pack(const IntegerBlock& in) noexcept {
+    d = float_to_half(in.d);
+    dmin = float_to_half(in.dmin);
+    pack_scales_and_mins(in.scale, in.min, scales);
+    pack_paired_nibbles(in.q, qs);
+  }
 };
 static_assert(sizeof(BlockQ4_K) == 144);
 

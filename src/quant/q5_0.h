@@ -3,6 +3,8 @@
 //   2-5  qh  32 bits, bit i is weight i's high bit
 //   6-21 qs  split nibbles: byte j is weight j (low) and weight j + 16 (high)
 #pragma once
+#include <cstring>
+
 #include "quant/block.h"
 
 namespace assay {
@@ -19,6 +21,13 @@ struct BlockQ5_0 {
     out.scale[0] = 1;
     for (size_t i = 0; i < 32; ++i)
       out.q[i] = int8_t((split_nibble(qs, i) | (qh[i / 8] >> (i % 8) & 1) << 4) - 16);
+  }
+  /// The inverse of integers(), for numbers that it can give.
+  void pack(const IntegerBlock& in) noexcept {
+    d = float_to_half(in.d);
+    for (size_t j = 0; j < 16; ++j) qs[j] = uint8_t(((in.q[j] + 16) & 15) | ((in.q[j + 16] + 16) & 15) << 4);
+    std::memset(qh, 0, sizeof(qh));
+    for (size_t i = 0; i < 32; ++i) qh[i / 8] |= uint8_t((in.q[i] >= 0) << (i % 8));
   }
 };
 static_assert(sizeof(BlockQ5_0) == 22);

@@ -6,6 +6,8 @@
 //   16-47  qh      weight i's high bit is bit i / 32 of byte i % 32
 //   48-175 qs      nibbles: 32 bytes hold sub-blocks 2t (low) and 2t + 1 (high) (paired_nibble)
 #pragma once
+#include <cstring>
+
 #include "quant/block.h"
 
 namespace assay {
@@ -23,6 +25,15 @@ struct BlockQ5_K {
     unpack_scales_and_mins(scales, out.scale, out.min);
     for (size_t i = 0; i < 256; ++i)
       out.q[i] = int8_t(paired_nibble(qs, i) | (qh[i % 32] >> (i / 32) & 1) << 4);
+  }
+  /// The inverse of integers(), for numbers that it can give.
+  void pack(const IntegerBlock& in) noexcept {
+    d = float_to_half(in.d);
+    dmin = float_to_half(in.dmin);
+    pack_scales_and_mins(in.scale, in.min, scales);
+    pack_paired_nibbles(in.q, qs);
+    std::memset(qh, 0, sizeof(qh));
+    for (size_t i = 0; i < 256; ++i) qh[i % 32] |= uint8_t((in.q[i] >> 4) << (i / 32));
   }
 };
 static_assert(sizeof(BlockQ5_K) == 176);

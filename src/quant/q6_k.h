@@ -25,6 +25,19 @@ struct BlockQ6_K {
       out.q[i] = int8_t((low | two_bit_code(qh, i) << 4) - 32);
     }
   }
+  /// The inverse of integers(), for numbers that it can give.
+  void pack(const IntegerBlock& in) noexcept {
+    d = float_to_half(in.d);
+    for (size_t s = 0; s < 16; ++s) scales[s] = int8_t(in.scale[s]);
+    int8_t top[256];
+    for (size_t i = 0; i < 256; ++i) top[i] = int8_t((in.q[i] + 32) >> 4);
+    pack_two_bit_codes(top, 0, qh);
+    for (size_t half = 0; half < 2; ++half)
+      for (size_t r = 0; r < 64; ++r) {
+        const int8_t* q = in.q + 128 * half + r;
+        ql[64 * half + r] = uint8_t(((q[0] + 32) & 15) | ((q[64] + 32) & 15) << 4);
+      }
+  }
 };
 static_assert(sizeof(BlockQ6_K) == 210);
 

@@ -18,6 +18,11 @@ struct BlockQ8_0 {
     out.scale[0] = 1;
     std::memcpy(out.q, q, sizeof(q));
   }
+  /// The inverse of integers(), for numbers that it can give.
+  void pack(const IntegerBlock& in) noexcept {
+    d = float_to_half(in.d);
+    std::memcpy(q, in.q, sizeof(q));
+  }
 };
 static_assert(sizeof(BlockQ8_0) == 34);
 

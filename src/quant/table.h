@@ -1,5 +1,4 @@
-// The quant table: every stored tensor type described once. Sizes, loading, kernels, checks loop over it.
-// it.
+// The quant table: every stored tensor type described once. Sizes, loading, kernels, checks, docs loop.
 #pragma once
 #include <cstddef>
 #include <cstdint>

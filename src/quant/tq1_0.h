@@ -26,6 +26,22 @@ struct BlockTQ1_0 {
     for (size_t k = 0; k < 80; ++k) out.q[160 + k] = int8_t(trit(qs[32 + k % 16], k / 16) - 1);
     for (size_t k = 0; k < 16; ++k) out.q[240 + k] = int8_t(trit(qh[k % 4], k / 4) - 1);
   }
+  /// The inverse of integers(), for numbers that it can give.
+  void pack(const IntegerBlock& in) noexcept {
+    d = float_to_half(in.d);
+    for (size_t k = 0; k < 32; ++k) qs[k] = byte_of(in.q + k, 32, 5);
+    for (size_t k = 0; k < 16; ++k) qs[32 + k] = byte_of(in.q + 160 + k, 16, 5);
+    for (size_t k = 0; k < 4; ++k) qh[k] = byte_of(in.q + 240 + k, 4, 4);
+  }
+
+ private:
+  // The byte whose trits are q[0] + 1, q[stride] + 1 ...: their base-3 number over 243, rounded up to whole
+  // 256ths.
+  static uint8_t byte_of(const int8_t* q, size_t stride, size_t n_trits) noexcept {
+    int number = 0;
+    for (size_t n = 0; n < 5; ++n) number = 3 * number + (n < n_trits ? q[n * stride] + 1 : 0);
+    return uint8_t((number * 256 + 242) / 243);
+  }
 };
 static_assert(sizeof(BlockTQ1_0) == 54);
 

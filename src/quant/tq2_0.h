@@ -16,6 +16,11 @@ struct BlockTQ2_0 {
     out.scale[0] = 1;
     for (size_t i = 0; i < 256; ++i) out.q[i] = int8_t(two_bit_code(qs, i) - 1);
   }
+  /// The inverse of integers(), for numbers that it can give.
+  void pack(const IntegerBlock& in) noexcept {
+    d = float_to_half(in.d);
+    pack_two_bit_codes(in.q, 1, qs);
+  }
 };
 static_assert(sizeof(BlockTQ2_0) == 66);
 

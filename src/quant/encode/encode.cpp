@@ -1,0 +1,79 @@
+#include "quant/encode/encode.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "quant/encode/encoders.h"
+
+namespace assay {
+namespace {
+
+const Encoder& encoder_of(const QuantType& type) {
+  for (const auto family : {float_encoders(), single_scale_encoders(), single_affine_encoders(),
+                            k_symmetric_encoders(), k_affine_encoders(), grid_encoders(), iq1_encoders()})
+    for (const Encoder& encoder : family)
+      if (encoder.id == type.id) return encoder;
+  throw UsageError("no encoder for " + std::string(type.name));
+}
+
+/// Without a branch a value, so that it costs little beside the encoder.
+bool all_finite(const float* x, size_t n) {
+  constexpr uint32_t kExponent = 0x7f800000;
+  uint32_t bad = 0;
+  for (size_t i = 0; i < n; ++i) bad |= uint32_t((std::bit_cast<uint32_t>(x[i]) & kExponent) == kExponent);
+  return bad == 0;
+}
+
+/// `importance` with the largest weight of each block made 1: the encoders compare sums within a block only.
+std::vector<float> scaled_importance(std::span<const float> importance, size_t n_cols, size_t block_elems) {
+  if (importance.empty()) return std::vector<float>(n_cols, 1.0f);
+  if (importance.size() != n_cols)
+    throw UsageError("importance has " + std::to_string(importance.size()) + " weights for " +
+                     std::to_string(n_cols) + " columns");
+  std::vector<float> scaled(importance.begin(), importance.end());
+  for (size_t first = 0; first < n_cols; first += block_elems) {
+    float largest = 0;
+    for (size_t i = first; i < first + block_elems; ++i) {
+      if (!(scaled[i] >= 0) || !std::isfinite(scaled[i]))
+        throw UsageError("importance of column " + std::to_string(i) + " is " + std::to_string(scaled[i]));
+      largest = std::max(largest, scaled[i]);
+    }
+    for (size_t i = first; i < first + block_elems; ++i) scaled[i] = largest > 0 ? scaled[i] / largest : 1.0f;
+  }
+  return scaled;
+}
+
+}  // namespace
+
+NotFinite::NotFinite(size_t row_, size_t col_, float value)
+    : UsageError("row " + std::to_string(row_) + ", column " + std::to_string(col_) + " is " +
+                 (std::isnan(value) ? "NaN"
+                  : value > 0       ? "infinity"
+                                    : "-infinity")),
+      row(row_),
+      col(col_) {}
+
+void encode_rows(const QuantType& type, const float* rows, size_t n_rows, size_t n_cols,
+                 const EncodeOptions& options, std::byte* out) {
+  if (n_cols % type.block_elems != 0)
+    throw UsageError(std::to_string(n_cols) + " columns are not whole blocks of " +
+                     std::to_string(type.block_elems) + " (" + std::string(type.name) + ")");
+  const Encoder& encoder = encoder_of(type);
+  const std::vector<float> importance = scaled_importance(options.importance, n_cols, type.block_elems);
+  std::vector<float> x(n_cols);
+  for (size_t row = 0; row < n_rows; ++row, rows += n_cols) {
+    if (!all_finite(rows, n_cols)) {
+      const float* bad = std::find_if_not(rows, rows + n_cols, [](float v) { return std::isfinite(v); });
+      throw NotFinite(row, size_t(bad - rows), *bad);
+    }
+    for (size_t col = 0; col < n_cols; ++col)
+      x[col] = std::min(std::max(rows[col], -encoder.largest), encoder.largest);
+    for (size_t col = 0; col < n_cols; col += type.block_elems, out += type.block_bytes)
+      encoder.encode(x.data() + col, importance.data() + col, options.effort, out);
+  }
+}
+
+}  // namespace assay
