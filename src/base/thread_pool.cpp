@@ -67,9 +67,12 @@ void ThreadPool::dispatch(size_t n_items, Call call, const void* context) {
     return;
   }
   const uint32_t epoch = epoch_of(ticket_.load(std::memory_order_relaxed)) + 1;
-  n_items_.store(n_items, std::memory_order_relaxed);
-  call_.store(call, std::memory_order_relaxed);
-  context_.store(context, std::memory_order_relaxed);
+  // The last job's ticket is closed first: a late thread that reads the new job's size must fail to claim with the old
+  // ticket. Release here and acquire in work_on() make whoever sees a new field see the closed ticket too.
+  ticket_.store(uint64_t(epoch - 1) << 32 | UINT32_MAX, std::memory_order_relaxed);
+  n_items_.store(n_items, std::memory_order_release);
+  call_.store(call, std::memory_order_release);
+  context_.store(context, std::memory_order_release);
   n_done_.store(0, std::memory_order_relaxed);
   ticket_.store(uint64_t(epoch) << 32);
   if (n_sleeping_.load() > 0) {
@@ -87,9 +90,9 @@ void ThreadPool::dispatch(size_t n_items, Call call, const void* context) {
 void ThreadPool::work_on(uint32_t epoch) {
   uint64_t ticket = ticket_.load(std::memory_order_acquire);
   for (;;) {
-    const size_t n_items = n_items_.load(std::memory_order_relaxed);
-    const Call call = call_.load(std::memory_order_relaxed);
-    const void* const context = context_.load(std::memory_order_relaxed);
+    const size_t n_items = n_items_.load(std::memory_order_acquire);
+    const Call call = call_.load(std::memory_order_acquire);
+    const void* const context = context_.load(std::memory_order_acquire);
     if (epoch_of(ticket) != epoch || item_of(ticket) >= n_items) return;
     if (!ticket_.compare_exchange_weak(ticket, ticket + 1, std::memory_order_acq_rel)) continue;
     call(context, item_of(ticket));

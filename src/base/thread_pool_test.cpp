@@ -32,6 +32,20 @@ TEST(ThreadPool, ManyShortJobsNeverMixTheirItems) {
   }
 }
 
+TEST(ThreadPool, JobsOfChangingSizesKeepToTheirOwnItems) {
+  // A thread that is late for a small job must not claim an item of the larger one that follows.
+  for (const size_t n_threads : {2, 4}) {
+    ThreadPool pool(n_threads);
+    std::atomic<int> count[64];
+    for (size_t job = 0; job < 100000; ++job) {
+      const size_t n_items = job % 2 ? 2 + job % 5 : 20 + job % 40;
+      for (size_t i = 0; i < n_items; ++i) count[i] = 0;
+      pool.run(n_items, [&](size_t i) { ++count[i]; });
+      for (size_t i = 0; i < n_items; ++i) ASSERT_EQ(count[i], 1) << "job " << job << " item " << i;
+    }
+  }
+}
+
 TEST(ThreadPool, SleepersWakeForLaterJobs) {
   ThreadPool pool(2);
   std::atomic<size_t> done{0};
