@@ -40,6 +40,7 @@ Sampler::Sampler(SamplingParams params, size_t vocab_size)
   const bool greedy = params_.temperature <= 0;
   std::erase_if(chain_, [&](const Stage* stage) { return greedy && !stage->before_greedy; });
   probabilities_.reserve(vocab_size);
+  if (params_.dry_multiplier != 0) scratch_.by_token.resize(vocab_size);
 }
 
 int32_t Sampler::next(std::span<const float> logits) {

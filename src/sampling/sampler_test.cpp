@@ -6,9 +6,31 @@
 
 #include <chrono>
 #include <cmath>
+#include <cstdlib>
 #include <limits>
+#include <new>
 
 #include "sampling/portable_math.h"
+
+namespace {
+size_t n_allocations = 0;
+}
+// Out of line: inlined, the pair of malloc and free looks mismatched to g++'s warnings.
+[[gnu::noinline]] void* operator new(size_t n_bytes) {
+  ++n_allocations;
+  if (void* memory = std::malloc(n_bytes)) return memory;
+  throw std::bad_alloc();
+}
+[[gnu::noinline]] void* operator new(size_t n_bytes, const std::nothrow_t&) noexcept {
+  ++n_allocations;
+  return std::malloc(n_bytes);
+}
+[[gnu::noinline]] void operator delete(void* memory) noexcept {
+  std::free(memory);
+}
+[[gnu::noinline]] void operator delete(void* memory, size_t) noexcept {
+  std::free(memory);
+}
 
 namespace assay {
 namespace {
@@ -218,6 +240,27 @@ TEST(Params, LogitBiasText) {
   for (const char* bad : {"", "7", "7+", "+1", "-7+1", "7+inf", "7+nan", "7 +1", "7+ 1", "7+1x", "7+-1",
                           "99999999999+1", "x+1", "7+1e99"})
     EXPECT_THROW(parse_logit_bias(bad), UsageError) << bad;
+}
+
+TEST(Sampler, AllocatesOnTheFirstTokenOnly) {
+  SamplingParams p;  // every stage on
+  p.dynatemp_range = 0.5f;
+  p.typical = 0.9f;
+  p.top_n_sigma = 3;
+  p.xtc_probability = 0.5f;
+  p.repeat_penalty = 1.1f;
+  p.dry_multiplier = 0.8f;
+  p.dry_penalty_last_n = 100;
+  Sampler sampler(p, 1000);
+  const std::vector<float> logits(1000, 1.0f);
+  for (int32_t i = 0; i < 100; ++i) sampler.accept(i % 7);
+  sampler.next(logits);
+  const size_t before = n_allocations;
+  for (int32_t i = 0; i < 50; ++i) {
+    sampler.accept(i % 7);
+    sampler.next(logits);
+  }
+  EXPECT_EQ(n_allocations, before);
 }
 
 TEST(Sampler, IsQuickOnALargeVocabulary) {

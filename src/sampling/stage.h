@@ -24,7 +24,8 @@ struct StageContext {
       Candidate candidate;
     };
     std::vector<Scored> scored;
-    std::vector<uint32_t> lengths, by_token;
+    std::vector<uint32_t> lengths;
+    std::vector<uint32_t> by_token;  // one for each token, zero between stages; empty unless dry is on
   } & scratch;
 };
 

@@ -91,6 +91,13 @@ export class Peer {
 
   /** Ids of `text` without BOS and EOS; names of special tokens become those tokens when `special`. */
   tokenize(text, special) { return [...this.model.tokenize(text, special)]; }
+  /** The same with the tokens that llama.cpp puts around a whole text. */
+  tokenizeWhole(text, special) {
+    const m = this.model, ids = this.tokenize(text, special);
+    const kWordPiece = 3;  // llama_vocab_type: always between CLS, which is its BOS, and SEP
+    if (m.getVocabularyType() === kWordPiece) return [m.tokenBos(), ...ids, m.sepToken()];
+    return [...(m.shouldPrependBosToken() ? [m.tokenBos()] : []), ...ids, ...(m.shouldAppendEosToken() ? [m.tokenEos()] : [])];
+  }
   /** Text of `ids`; special tokens are shown by name when `special`. Invalid UTF-8 comes back as U+FFFD. */
   detokenize(ids, special) { return this.model.detokenize(Uint32Array.from(ids), special); }
 

@@ -40,17 +40,16 @@ void apply_dry(Candidates& candidates, const StageContext& context) {
   if (limit < allowed) return;
 
   auto& lengths = context.scratch.lengths;
-  auto& longest = context.scratch.by_token;  // all zero between calls
+  auto& longest = context.scratch.by_token;
   repetition_lengths(history, limit, lengths);
   for (size_t i = 1; i < lengths.size(); ++i) {
     if (lengths[i] < allowed) continue;
     const size_t next = size_t(history.recent(i - 1));
-    if (longest.size() <= next) longest.resize(next + 1);
     longest[next] = std::max(longest[next], lengths[i]);
   }
   constexpr double kMaxExponent = 80;  // e^80 * the largest multiplier is still a float
   for (Candidate& c : candidates.items()) {
-    if (size_t(c.id) >= longest.size() || longest[size_t(c.id)] == 0) continue;
+    if (longest[size_t(c.id)] == 0) continue;
     const double excess = double(longest[size_t(c.id)]) - double(allowed);
     const double growth = portable_exp(std::min(kMaxExponent, excess * portable_log(double(p.dry_base))));
     c.logit = float(double(c.logit) - double(p.dry_multiplier) * growth);
