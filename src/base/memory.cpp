@@ -1,9 +1,7 @@
 #include "base/memory.h"
 
 #include <sys/mman.h>
-#include <unistd.h>
 
-#include <fstream>
 #include <string>
 #include <utility>
 
@@ -32,13 +30,6 @@ LargeBlock& LargeBlock::operator=(LargeBlock&& other) noexcept {
 
 LargeBlock::~LargeBlock() {
   if (data_) munmap(data_, n_bytes_);
-}
-
-size_t resident_bytes() {
-  std::ifstream statm("/proc/self/statm");
-  size_t total_pages = 0, resident_pages = 0;
-  if (!(statm >> total_pages >> resident_pages)) return 0;
-  return resident_pages * size_t(sysconf(_SC_PAGESIZE));
 }
 
 }  // namespace assay

@@ -23,7 +23,4 @@ class LargeBlock {
   size_t n_bytes_ = 0;
 };
 
-/// This process's resident memory now, in bytes; 0 where the system does not say.
-size_t resident_bytes();
-
 }  // namespace assay
