@@ -23,7 +23,7 @@ inline uint16_t float_to_half(float value) noexcept {
   const uint32_t sign = (bits >> 16) & 0x8000u, magnitude = bits & 0x7fffffffu;
   if (magnitude > 0x7f800000u) return uint16_t(sign | 0x7e00u);
   if (magnitude >= 0x477ff000u) return uint16_t(sign | 0x7c00u);  // 65520 and up round to infinity
-  if (magnitude < 0x38800000u) {                                   // below 2^-14: count of 2^-24 steps
+  if (magnitude < 0x38800000u) {                                  // below 2^-14: count of 2^-24 steps
     const float steps = std::bit_cast<float>(magnitude) * 0x1p24f + 0x1p23f;
     return uint16_t(sign | (std::bit_cast<uint32_t>(steps) & 0x7ffu));
   }
@@ -31,7 +31,9 @@ inline uint16_t float_to_half(float value) noexcept {
   return uint16_t(sign | ((rounded - 0x38000000u) >> 13));
 }
 
-inline float bf16_to_float(uint16_t bits) noexcept { return std::bit_cast<float>(uint32_t(bits) << 16); }
+inline float bf16_to_float(uint16_t bits) noexcept {
+  return std::bit_cast<float>(uint32_t(bits) << 16);
+}
 
 /// f32 -> bfloat16 bits, rounded to nearest, ties to even; NaN stays a quiet NaN.
 inline uint16_t float_to_bf16(float value) noexcept {

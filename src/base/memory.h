@@ -5,8 +5,9 @@
 
 namespace assay {
 
-/// Zeroed, 64-byte aligned, from the system directly, in huge pages where the system offers them: a stream of weights through
-/// small pages spends its time on address translation. Move-only. Throws MachineError when there is not enough memory.
+/// Zeroed, 64-byte aligned, from the system directly, in huge pages where the system offers them: a stream of
+/// weights through small pages spends its time on address translation. Move-only. Throws MachineError when
+/// there is not enough memory.
 class LargeBlock {
  public:
   LargeBlock() = default;

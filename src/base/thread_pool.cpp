@@ -67,8 +67,9 @@ void ThreadPool::dispatch(size_t n_items, Call call, const void* context) {
     return;
   }
   const uint32_t epoch = epoch_of(ticket_.load(std::memory_order_relaxed)) + 1;
-  // The last job's ticket is closed first: a late thread that reads the new job's size must fail to claim with the old
-  // ticket. Release here and acquire in work_on() make whoever sees a new field see the closed ticket too.
+  // The last job's ticket is closed first: a late thread that reads the new job's size must fail to claim
+  // with the old ticket. Release here and acquire in work_on() make whoever sees a new field see the closed
+  // ticket too.
   ticket_.store(uint64_t(epoch - 1) << 32 | UINT32_MAX, std::memory_order_relaxed);
   n_items_.store(n_items, std::memory_order_release);
   call_.store(call, std::memory_order_release);

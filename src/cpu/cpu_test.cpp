@@ -1,4 +1,5 @@
-// cpu == twin, bit for bit: every instruction set that runs here x every type x shapes x token counts x thread counts.
+// cpu == twin, bit for bit: every instruction set that runs here x every type x shapes x token counts x
+// thread counts.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -49,7 +50,8 @@ testing::AssertionResult same_bits(std::span<const float> a, std::span<const flo
   for (size_t i = 0; i < a.size(); ++i) {
     const bool both_nan = std::isnan(a[i]) && std::isnan(b[i]);
     if (!both_nan && std::bit_cast<uint32_t>(a[i]) != std::bit_cast<uint32_t>(b[i]))
-      return testing::AssertionFailure() << "value " << i << " of " << a.size() << ": " << a[i] << " against " << b[i];
+      return testing::AssertionFailure()
+             << "value " << i << " of " << a.size() << ": " << a[i] << " against " << b[i];
   }
   return testing::AssertionSuccess();
 }
@@ -60,12 +62,14 @@ struct Case {
 };
 
 /// Result of one linear() with bias and scale by `ops`, which is loaded first when `packed`.
-std::vector<float> product(Ops& ops, const Linear& linear, size_t n_tokens, const std::vector<double>& x, bool packed) {
+std::vector<float> product(Ops& ops, const Linear& linear, size_t n_tokens, const std::vector<double>& x,
+                           bool packed) {
   if (packed) {
     const Weight* weights[] = {linear.weight};
     ops.load(weights, {});
   }
-  const Tensor in = ops.allocate(n_tokens, linear.weight->n_cols), out = ops.allocate(n_tokens, linear.weight->n_rows);
+  const Tensor in = ops.allocate(n_tokens, linear.weight->n_cols),
+               out = ops.allocate(n_tokens, linear.weight->n_rows);
   ops.write(in, x.data());
   const Product products[] = {{{"test"}, out, &linear}};
   ops.linear(products, in);
@@ -82,8 +86,18 @@ TEST_P(LinearOf, EveryKernelSetEqualsTwin) {
   ThreadPool one(1), two(2);
   const size_t unit = std::max<size_t>(type.block_elems, type.activations == Activations::q8_k ? 256 : 32);
   for (const size_t n_units : {1, 2, 3, 5})
-    for (const auto& [n_rows, n_tokens] : std::initializer_list<std::pair<size_t, size_t>>{
-             {1, 1}, {7, 2}, {16, 3}, {17, 4}, {33, 5}, {64, 1}, {81, 6}, {5, 7}, {48, 8}, {20, 9}, {35, 33}, {19, 257}}) {
+    for (const auto& [n_rows, n_tokens] : std::initializer_list<std::pair<size_t, size_t>>{{1, 1},
+                                                                                           {7, 2},
+                                                                                           {16, 3},
+                                                                                           {17, 4},
+                                                                                           {33, 5},
+                                                                                           {64, 1},
+                                                                                           {81, 6},
+                                                                                           {5, 7},
+                                                                                           {48, 8},
+                                                                                           {20, 9},
+                                                                                           {35, 33},
+                                                                                           {19, 257}}) {
       if (n_tokens > 9 && n_units != 2) continue;  // one length is enough for the large batches
       const size_t n_cols = n_units * unit;
       const std::vector<std::byte> bytes = random_blocks(type, n_rows * n_cols / type.block_elems, rng);
@@ -94,16 +108,17 @@ TEST_P(LinearOf, EveryKernelSetEqualsTwin) {
         linear.scale = {0.7f};
       }
       std::vector<double> x = random_values(n_tokens * n_cols, rng);
-      if (n_units == 3) std::fill_n(x.begin(), unit, 0.0);           // a block of zeros
-      if (n_units == 5) x[0] = -(x[1] = 300);                        // both signs reach the largest magnitude
-      if (n_units == 5 && n_tokens == 2) x[3] = std::nan("");        // a fault must travel on
+      if (n_units == 3) std::fill_n(x.begin(), unit, 0.0);     // a block of zeros
+      if (n_units == 5) x[0] = -(x[1] = 300);                  // both signs reach the largest magnitude
+      if (n_units == 5 && n_tokens == 2) x[3] = std::nan("");  // a fault must travel on
       const std::unique_ptr<Ops> twin = make_twin_ops(two);
       const std::vector<float> expected = product(*twin, linear, n_tokens, x, false);
       for (const KernelSet* set : sets_that_run())
         for (const bool packed : {true, false})
           for (ThreadPool* pool : {&one, &two}) {
-            SCOPED_TRACE(testing::Message() << set->name << " " << n_rows << "x" << n_cols << " tokens " << n_tokens
-                                            << " packed " << packed << " threads " << pool->n_threads());
+            SCOPED_TRACE(testing::Message()
+                         << set->name << " " << n_rows << "x" << n_cols << " tokens " << n_tokens
+                         << " packed " << packed << " threads " << pool->n_threads());
             const std::unique_ptr<Ops> ops = make_cpu_ops(*pool, {set, {}});
             ASSERT_TRUE(same_bits(product(*ops, linear, n_tokens, x, packed), expected));
           }
@@ -162,14 +177,15 @@ TEST(Ops, NormsEqualTwin) {
 }
 
 TEST(Ops, ElementwiseEqualsTwinOverTheWholeRange) {
-  std::vector<double> x = {0.0, -0.0, 1e-30, -1e-30, 86, -86, -86.0001, 88, 88.1, -88.1, 200, -200, 1e30, -1e30,
-                           INFINITY, -INFINITY, NAN, 3e38, -3e38};
+  std::vector<double> x = {0.0, -0.0, 1e-30, -1e-30, 86,       -86,       -86.0001, 88,   88.1, -88.1,
+                           200, -200, 1e30,  -1e30,  INFINITY, -INFINITY, NAN,      3e38, -3e38};
   for (double v = -100; v < 100; v += 0.0137) x.push_back(v);
   std::mt19937 rng(6);
   const std::vector<double> y = random_values(x.size(), rng);
   for (const Activation f : {Activation::silu, Activation::gelu})
     expect_all_equal([&](Ops& ops) {
-      const Tensor a = filled(ops, 1, x.size(), x), b = filled(ops, 1, x.size(), x), c = filled(ops, 1, x.size(), y);
+      const Tensor a = filled(ops, 1, x.size(), x), b = filled(ops, 1, x.size(), x),
+                   c = filled(ops, 1, x.size(), y);
       ops.activate({"a"}, a, f);
       ops.activate_mul({"b"}, b, c, f);
       ops.soft_cap({"c"}, c, 0.5);
@@ -187,7 +203,8 @@ TEST(Ops, RopeEqualsTwin) {
   for (const Rope::Pairs pairs : {Rope::Pairs::adjacent, Rope::Pairs::halves})
     for (const size_t n_pairs : {4, 16, 20}) {
       Rope rope{pairs, {}, 1.1};
-      for (size_t j = 0; j < n_pairs; ++j) rope.frequencies.push_back(std::pow(10000.0, -double(j) / double(n_pairs)));
+      for (size_t j = 0; j < n_pairs; ++j)
+        rope.frequencies.push_back(std::pow(10000.0, -double(j) / double(n_pairs)));
       const std::vector<double> x = random_values(5 * 3 * 40, rng);
       const std::vector<int32_t> positions = {0, 1, 2, 700, 100000};
       expect_all_equal([&](Ops& ops) {
@@ -204,7 +221,8 @@ TEST(Ops, AttentionEqualsTwinForAnyBatchSplit) {
     size_t n_heads, n_kv_heads, head_dim, window;
     double soft_cap;
   };
-  for (const Shape& s : {Shape{8, 1, 64, 0, 0}, {4, 2, 40, 0, 0}, {3, 3, 16, 0, 5.0}, {8, 2, 32, 70, 0}, {16, 1, 8, 1, 0}})
+  for (const Shape& s :
+       {Shape{8, 1, 64, 0, 0}, {4, 2, 40, 0, 0}, {3, 3, 16, 0, 5.0}, {8, 2, 32, 70, 0}, {16, 1, 8, 1, 0}})
     for (const KvType type : {KvType::f32, KvType::f16}) {
       const size_t n_tokens = 150;
       const std::vector<double> q = random_values(n_tokens * s.n_heads * s.head_dim, rng);
@@ -232,11 +250,12 @@ TEST(Ops, AttentionEqualsTwinForAnyBatchSplit) {
       };
       std::vector<float> whole;
       expect_all_equal([&](Ops& ops) { return whole = run(ops, n_tokens); });
-      for (const size_t step : {1, 7, 64}) expect_all_equal([&](Ops& ops) {
-        std::vector<float> y = run(ops, step);
-        EXPECT_TRUE(same_bits(y, whole));
-        return y;
-      });
+      for (const size_t step : {1, 7, 64})
+        expect_all_equal([&](Ops& ops) {
+          std::vector<float> y = run(ops, step);
+          EXPECT_TRUE(same_bits(y, whole));
+          return y;
+        });
     }
 }
 
@@ -245,12 +264,15 @@ TEST(Ops, ExpertsEqualTwin) {
   const size_t n_tokens = 37, n_experts = 6, n_cols = 256, n_rows = 40;
   for (const char* name : {"Q4_K", "Q8_0", "F16", "IQ2_XS"}) {
     const QuantType& type = *find_quant_type(name);
-    const std::vector<std::byte> bytes = random_blocks(type, n_experts * n_rows * n_cols / type.block_elems, rng);
+    const std::vector<std::byte> bytes =
+        random_blocks(type, n_experts * n_rows * n_cols / type.block_elems, rng);
     const Weight weight{"experts", &type, n_rows, n_cols, n_experts, bytes, 0};
     Linear linear{&weight, {}, {0.5f, 1, 2, 3, 4, 5}};
     for (size_t i = 0; i < n_experts * n_rows; ++i) linear.bias.push_back(float(i));
-    const std::vector<double> x = random_values(n_tokens * n_cols, rng), logits = random_values(n_tokens * n_experts, rng);
-    for (const RouteParams::Order order : {RouteParams::Order::softmax_then_top, RouteParams::Order::top_then_softmax})
+    const std::vector<double> x = random_values(n_tokens * n_cols, rng),
+                              logits = random_values(n_tokens * n_experts, rng);
+    for (const RouteParams::Order order :
+         {RouteParams::Order::softmax_then_top, RouteParams::Order::top_then_softmax})
       expect_all_equal([&](Ops& ops) {
         const Weight* weights[] = {&weight};
         ops.load(weights, {});

@@ -19,7 +19,9 @@ std::span<const KernelSet* const> kernel_sets() noexcept {
   return kSets;
 }
 
-bool runs_here(const KernelSet& set) noexcept { return (set.needs & ~cpu_flags()) == 0; }
+bool runs_here(const KernelSet& set) noexcept {
+  return (set.needs & ~cpu_flags()) == 0;
+}
 
 const KernelSet& best_kernel_set() noexcept {
   const KernelSet* best = kernel_sets().front();

@@ -1,5 +1,6 @@
-// The contract between the CPU evaluator and its instruction sets: plain data and functions on plain data, safe to read on a
-// processor that lacks the instructions. The arithmetic of each function: docs/arithmetic.md.
+// The contract between the CPU evaluator and its instruction sets: plain data and functions on plain data,
+// safe to read on a processor that lacks the instructions. The arithmetic of each function:
+// docs/arithmetic.md.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -8,11 +9,11 @@
 
 namespace assay::cpu {
 
-inline constexpr size_t kTileRows = 16;     // weight rows interleaved across lanes
-inline constexpr size_t kMaxTokens = 32;    // tokens of one TileJob
-inline constexpr size_t kMaxQueries = 8;    // query heads of one AttendJob
-inline constexpr size_t kAttendTile = 64;   // positions of one step of the online softmax
-inline constexpr size_t kMaxTypeId = 64;    // quant ids are below this
+inline constexpr size_t kTileRows = 16;    // weight rows interleaved across lanes
+inline constexpr size_t kMaxTokens = 32;   // tokens of one TileJob
+inline constexpr size_t kMaxQueries = 8;   // query heads of one AttendJob
+inline constexpr size_t kAttendTile = 64;  // positions of one step of the online softmax
+inline constexpr size_t kMaxTypeId = 64;   // quant ids are below this
 
 /// 256 activations rounded as Q8_K, with the sums that kernels need.
 struct alignas(64) RoundedQ8K {
@@ -36,7 +37,7 @@ struct TileJob {
   const uint8_t* tiles = nullptr;  // first tile, 64-byte aligned
   size_t tile_bytes = 0;           // from one tile to the next
   size_t n_tiles = 0;
-  size_t n_blocks = 0;               // of a row, in the type's blocks
+  size_t n_blocks = 0;                // of a row, in the type's blocks
   const void* const* rows = nullptr;  // (n_tokens) RoundedQ8K, RoundedQ8_0 or f32 rows
   float* const* outs = nullptr;       // (n_tokens) where row 0 of tile 0 goes
   size_t n_tokens = 0;                // at most kMaxTokens
@@ -46,8 +47,8 @@ struct TileJob {
   bool has_scale = false;
 };
 
-/// One block of 16 rows taken apart by the quant table, for types without a kernel of their own: codes as signed bytes
-/// [k / 4][row][k % 4], scales and mins [sub-block][row].
+/// One block of 16 rows taken apart by the quant table, for types without a kernel of their own: codes as
+/// signed bytes [k / 4][row][k % 4], scales and mins [sub-block][row].
 struct alignas(64) UnpackedTile {
   int8_t codes[64 * 16 * 4];
   int32_t scale[16 * 16];
@@ -102,8 +103,8 @@ struct KernelSet {
   void (*float_tile)(const FloatTileJob&) noexcept = nullptr;
   void (*attend)(const AttendJob&) noexcept = nullptr;
   /// y may be x. weight, bias: n values or null. `layer`: subtract the mean.
-  void (*normalize)(bool layer, float epsilon, const float* x, size_t n, const float* weight, const float* bias,
-                    float* y) noexcept = nullptr;
+  void (*normalize)(bool layer, float epsilon, const float* x, size_t n, const float* weight,
+                    const float* bias, float* y) noexcept = nullptr;
   /// x = f(x) * (up ? up : 1).
   void (*activate)(Unary f, float* x, const float* up, size_t n) noexcept = nullptr;
   void (*soft_cap)(float* x, float cap, size_t n) noexcept = nullptr;
@@ -116,7 +117,8 @@ struct KernelSet {
   /// out = fma(weight, x, out).
   void (*add_scaled)(float* out, float weight, const float* x, size_t n) noexcept = nullptr;
   /// Rotates the first 2 * n_pairs numbers of a head by angles given as cosines and sines.
-  void (*rotate)(float* head, const float* cosines, const float* sines, size_t n_pairs, bool adjacent) noexcept = nullptr;
+  void (*rotate)(float* head, const float* cosines, const float* sines, size_t n_pairs,
+                 bool adjacent) noexcept = nullptr;
 };
 
 /// Every set that was built, slowest first; the first is complete and runs everywhere.

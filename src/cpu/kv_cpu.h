@@ -1,4 +1,5 @@
-// The KV cache as the attention kernel reads it: keys in tiles of 16 positions, one lane a position; values row by row.
+// The KV cache as the attention kernel reads it: keys in tiles of 16 positions, one lane a position; values
+// row by row.
 #pragma once
 #include <cstring>
 
@@ -20,7 +21,9 @@ class CpuKv final : public KvCache {
 
   size_t value_stride() const { return value_stride_; }
   bool half() const { return shape().type == KvType::f16; }
-  const std::byte* keys(size_t layer, size_t kv_head) const { return keys_.data() + key_index(layer, kv_head, 0, 0) * number_bytes(); }
+  const std::byte* keys(size_t layer, size_t kv_head) const {
+    return keys_.data() + key_index(layer, kv_head, 0, 0) * number_bytes();
+  }
   const std::byte* values(size_t layer, size_t kv_head) const {
     return values_.data() + value_index(layer, kv_head, 0, 0) * number_bytes();
   }
@@ -33,10 +36,12 @@ class CpuKv final : public KvCache {
     }
   }
   void read_key(size_t layer, size_t kv_head, size_t position, double* out) const override {
-    for (size_t d = 0; d < shape().head_dim; ++d) out[d] = get(keys_.data(), key_index(layer, kv_head, position, d));
+    for (size_t d = 0; d < shape().head_dim; ++d)
+      out[d] = get(keys_.data(), key_index(layer, kv_head, position, d));
   }
   void read_value(size_t layer, size_t kv_head, size_t position, double* out) const override {
-    for (size_t d = 0; d < shape().head_dim; ++d) out[d] = get(values_.data(), value_index(layer, kv_head, position, d));
+    for (size_t d = 0; d < shape().head_dim; ++d)
+      out[d] = get(values_.data(), value_index(layer, kv_head, position, d));
   }
 
  private:

@@ -47,16 +47,20 @@ Limits measure_limits(const KernelSet& kernels, ThreadPool& pool) {
   // Untouched pages are one page of zeros: write first.
   pool.run(kBytes / kPiece, [&](size_t i) { std::fill_n(block.data() + i * kPiece, kPiece, std::byte(i)); });
   limits.read_bytes = double(kBytes) / best_seconds(6, [&] {
-                        pool.run(kBytes / kPiece, [&](size_t i) { sink += uint64_t(kernels.probe_read(data + i * kPiece, kPiece)); });
+                        pool.run(kBytes / kPiece, [&](size_t i) {
+                          sink += uint64_t(kernels.probe_read(data + i * kPiece, kPiece));
+                        });
                       });
 
   const double n = double(kRounds * kernels.probe_chains * pool.n_threads());
-  limits.int8_ops = 2 * 64 * n / best_seconds(6, [&] {
-                      pool.run(pool.n_threads(), [&](size_t) { sink += uint64_t(kernels.probe_dot(kRounds)); });
-                    });
-  limits.float_ops = 2 * 16 * n / best_seconds(6, [&] {
-                       pool.run(pool.n_threads(), [&](size_t) { sink += uint64_t(kernels.probe_fma(kRounds)); });
-                     });
+  limits.int8_ops =
+      2 * 64 * n / best_seconds(6, [&] {
+        pool.run(pool.n_threads(), [&](size_t) { sink += uint64_t(kernels.probe_dot(kRounds)); });
+      });
+  limits.float_ops =
+      2 * 16 * n / best_seconds(6, [&] {
+        pool.run(pool.n_threads(), [&](size_t) { sink += uint64_t(kernels.probe_fma(kRounds)); });
+      });
   return limits;
 }
 

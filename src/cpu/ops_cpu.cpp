@@ -14,10 +14,13 @@ namespace {
 
 using namespace cpu;
 
-/// Weight bytes that one item of work reads: small enough to share out evenly, large enough for the prefetcher.
+/// Weight bytes that one item of work reads: small enough to share out evenly, large enough for the
+/// prefetcher.
 constexpr size_t kItemBytes = size_t(128) << 10;
 
-float* row(Tensor t, size_t i) { return static_cast<float*>(t.memory) + t.offset + i * t.stride; }
+float* row(Tensor t, size_t i) {
+  return static_cast<float*>(t.memory) + t.offset + i * t.stride;
+}
 
 /// Cosines and sines of a batch's positions, kept because all layers rotate by the same angles.
 struct Angles {
@@ -47,7 +50,9 @@ struct Angles {
 class CpuOps final : public Ops {
  public:
   CpuOps(ThreadPool& pool, CpuOptions options)
-      : pool_(pool), options_(std::move(options)), kernels_(options_.kernels ? *options_.kernels : best_kernel_set()) {}
+      : pool_(pool),
+        options_(std::move(options)),
+        kernels_(options_.kernels ? *options_.kernels : best_kernel_set()) {}
   std::string_view name() const noexcept override { return "cpu"; }
 
   void load(std::span<const Weight* const> weights, const Progress& progress) override {
@@ -67,7 +72,9 @@ class CpuOps final : public Ops {
   Tensor allocate(size_t n_rows, size_t n_cols) override {
     return {memory_.emplace_back(n_rows * n_cols * sizeof(float)).data(), 0, n_rows, n_cols, n_cols};
   }
-  std::unique_ptr<KvCache> make_kv_cache(const KvShape& shape) override { return std::make_unique<CpuKv>(shape); }
+  std::unique_ptr<KvCache> make_kv_cache(const KvShape& shape) override {
+    return std::make_unique<CpuKv>(shape);
+  }
   void read(Tensor from, double* to) override { copy_out(from, to); }
   void read(Tensor from, float* to) override { copy_out(from, to); }
   void write(Tensor to, const double* from) override {
@@ -77,7 +84,8 @@ class CpuOps final : public Ops {
 
   void embed(Name, Tensor out, const Weight& table, std::span<const int32_t> ids) noexcept override {
     pool_.run(ids.size(), [&](size_t i) {
-      table.type->dequantize(table.row(size_t(ids[i])).data(), table.n_cols / table.type->block_elems, row(out, i));
+      table.type->dequantize(table.row(size_t(ids[i])).data(), table.n_cols / table.type->block_elems,
+                             row(out, i));
     });
   }
 
@@ -114,7 +122,8 @@ class CpuOps final : public Ops {
       auto& cache = static_cast<CpuKv&>(*batch.caches[i]);
       const KvShape& s = cache.shape();
       for (size_t h = 0; h < s.n_kv_heads; ++h)
-        cache.store(layer, h, size_t(batch.positions[i]), row(k, i) + h * s.head_dim, row(v, i) + h * s.head_dim);
+        cache.store(layer, h, size_t(batch.positions[i]), row(k, i) + h * s.head_dim,
+                    row(v, i) + h * s.head_dim);
     });
   }
 
@@ -157,7 +166,8 @@ class CpuOps final : public Ops {
     pool_.run(x.n_rows, [&](size_t i) { kernels_.activate(unary(f), row(x, i), nullptr, x.n_cols); });
   }
   void activate_mul(Name, Tensor gate, Tensor up, Activation f) noexcept override {
-    pool_.run(gate.n_rows, [&](size_t i) { kernels_.activate(unary(f), row(gate, i), row(up, i), gate.n_cols); });
+    pool_.run(gate.n_rows,
+              [&](size_t i) { kernels_.activate(unary(f), row(gate, i), row(up, i), gate.n_cols); });
   }
   void add(Name, Tensor x, Tensor y) noexcept override {
     pool_.run(x.n_rows, [&](size_t i) { kernels_.add(row(x, i), row(y, i), x.n_cols); });
@@ -175,7 +185,8 @@ class CpuOps final : public Ops {
     routing.experts.resize(logits.n_rows * p.n_used);
     routing.weights.resize(logits.n_rows * p.n_used);
     expert_ids_.resize(logits.n_cols);
-    for (size_t i = 0; i < logits.n_rows; ++i) route_token(routing, i, {row(logits, i), logits.n_cols}, p, expert_ids_);
+    for (size_t i = 0; i < logits.n_rows; ++i)
+      route_token(routing, i, {row(logits, i), logits.n_cols}, p, expert_ids_);
   }
 
   void expert_linear(std::span<const Product> products, Tensor in, const Routing& routing) noexcept override {
@@ -226,7 +237,8 @@ class CpuOps final : public Ops {
       const Item& item = items_[i];
       const Product& product = products[item.product];
       const Group& group = groups_[item.group];
-      const bool packed = packed_.size() > product.linear->weight->id && packed_[product.linear->weight->id].n_tiles;
+      const bool packed =
+          packed_.size() > product.linear->weight->id && packed_[product.linear->weight->id].n_tiles;
       if (packed)
         multiply_packed(product, in, slots_per_row, group, item);
       else
@@ -264,7 +276,8 @@ class CpuOps final : public Ops {
     return row(in, i);
   }
 
-  void multiply_packed(const Product& product, Tensor in, size_t slots_per_row, const Group& group, const Item& item) {
+  void multiply_packed(const Product& product, Tensor in, size_t slots_per_row, const Group& group,
+                       const Item& item) {
     const Weight& w = *product.linear->weight;
     const PackedWeight& packed = packed_[w.id];
     const size_t first_row = item.tile * kTileRows;
@@ -301,7 +314,8 @@ class CpuOps final : public Ops {
     const size_t n_tokens = group.end - group.begin;
     rows.resize(n_tokens);
     acc.resize(n_tokens * kTileRows);
-    for (size_t t = 0; t < n_tokens; ++t) rows[t] = rounded_row(*w.type, in, order_[group.begin + t] / slots_per_row);
+    for (size_t t = 0; t < n_tokens; ++t)
+      rows[t] = rounded_row(*w.type, in, order_[group.begin + t] / slots_per_row);
     const Linear& linear = *product.linear;
     for (size_t tile = item.tile; tile < item.tile + item.n_tiles; ++tile) {
       multiply_unpacked_tile(kernels_, w, group.expert, tile, rows, acc);

@@ -9,8 +9,8 @@
 
 namespace assay::cpu {
 
-/// How a type's block is cut into a main part (a multiple of 4 bytes, interleaved in groups of 4) and a small part (1 or 2
-/// bytes, or one whole float), in the order that kernels/formats.inc expects.
+/// How a type's block is cut into a main part (a multiple of 4 bytes, interleaved in groups of 4) and a small
+/// part (1 or 2 bytes, or one whole float), in the order that kernels/formats.inc expects.
 struct TileFormat {
   uint32_t id = 0;
   uint16_t main_bytes = 0, small_bytes = 0;

@@ -8,7 +8,8 @@ namespace {
 constexpr size_t kMaxBlock = 256;
 
 /// Activation blocks of `unit` weights out of one block of 16 rows.
-void take_apart(const QuantType& type, std::span<const IntegerBlock> blocks, size_t begin, size_t unit, UnpackedTile& tile) {
+void take_apart(const QuantType& type, std::span<const IntegerBlock> blocks, size_t begin, size_t unit,
+                UnpackedTile& tile) {
   const size_t sub_elems = std::min<size_t>(type.sub_elems, unit);
   for (size_t r = 0; r < kTileRows; ++r) {
     const IntegerBlock& b = blocks[r];

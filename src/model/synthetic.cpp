@@ -21,7 +21,9 @@ std::string lower(std::string_view text) {
   return s;
 }
 
-bool is_mix(std::string_view type) { return type == "q4_k_m" || type == "q5_k_m"; }
+bool is_mix(std::string_view type) {
+  return type == "q4_k_m" || type == "q5_k_m";
+}
 
 /// The layers in which the mixes spend more bits: the first and last eighth, and every third between.
 bool more_bits(size_t layer, size_t n_layers) {
@@ -59,7 +61,8 @@ GgufWriter::Producer picks(const QuantType& type, uint64_t n_elements, uint64_t 
       const size_t n = size_t(std::min<uint64_t>(left, kBlocksAtOnce));
       piece.resize(n * type.block_bytes);
       for (size_t b = 0; b < n; ++b)
-        std::copy_n(pool.data() + rng() % n_pool * type.block_bytes, type.block_bytes, piece.data() + b * type.block_bytes);
+        std::copy_n(pool.data() + rng() % n_pool * type.block_bytes, type.block_bytes,
+                    piece.data() + b * type.block_bytes);
       sink(piece);
       left -= n;
     }
@@ -97,7 +100,8 @@ SyntheticSpec parse_synthetic(std::string_view text) {
   const size_t colon = text.find(':');
   const std::string shape = lower(text.substr(0, colon));
   const std::string type = colon == std::string_view::npos ? "" : lower(text.substr(colon + 1));
-  const auto* const found = std::ranges::find_if(kShapes, [&](const SyntheticShape& s) { return s.name == shape; });
+  const auto* const found =
+      std::ranges::find_if(kShapes, [&](const SyntheticShape& s) { return s.name == shape; });
   if (found == kShapes.end() || (!is_mix(type) && !find_quant_type(type))) {
     std::string known;
     for (const SyntheticShape& s : kShapes) known += " " + std::string(s.name);
@@ -126,7 +130,8 @@ void write_synthetic(const SyntheticSpec& spec, const std::filesystem::path& pat
   add_vocabulary(writer, s.vocab_size);
 
   const QuantType& q6_k = *find_quant_type("Q6_K");
-  const QuantType& most = is_mix(spec.type) ? *find_quant_type(spec.type.substr(0, 4)) : *find_quant_type(spec.type);
+  const QuantType& most =
+      is_mix(spec.type) ? *find_quant_type(spec.type.substr(0, 4)) : *find_quant_type(spec.type);
   uint64_t seed = 1;
   const auto matrix = [&](const std::string& name, size_t n_rows, size_t n_cols, bool more = false) {
     const QuantType& type = more && is_mix(spec.type) ? q6_k : most;

@@ -19,21 +19,43 @@ struct B {
   __m256i a, b;
 };  // 16 lanes of 4 bytes
 
-inline F f_zero() { return {_mm256_setzero_ps(), _mm256_setzero_ps()}; }
-inline F f_set(float x) { return {_mm256_set1_ps(x), _mm256_set1_ps(x)}; }
-inline F f_load(const float* p) { return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }
+inline F f_zero() {
+  return {_mm256_setzero_ps(), _mm256_setzero_ps()};
+}
+inline F f_set(float x) {
+  return {_mm256_set1_ps(x), _mm256_set1_ps(x)};
+}
+inline F f_load(const float* p) {
+  return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)};
+}
 inline void f_store(float* p, F x) {
   _mm256_storeu_ps(p, x.a);
   _mm256_storeu_ps(p + 8, x.b);
 }
-inline F f_add(F x, F y) { return {_mm256_add_ps(x.a, y.a), _mm256_add_ps(x.b, y.b)}; }
-inline F f_sub(F x, F y) { return {_mm256_sub_ps(x.a, y.a), _mm256_sub_ps(x.b, y.b)}; }
-inline F f_mul(F x, F y) { return {_mm256_mul_ps(x.a, y.a), _mm256_mul_ps(x.b, y.b)}; }
-inline F f_div(F x, F y) { return {_mm256_div_ps(x.a, y.a), _mm256_div_ps(x.b, y.b)}; }
-inline F f_fma(F x, F y, F z) { return {_mm256_fmadd_ps(x.a, y.a, z.a), _mm256_fmadd_ps(x.b, y.b, z.b)}; }
-inline F f_fnma(F x, F y, F z) { return {_mm256_fnmadd_ps(x.a, y.a, z.a), _mm256_fnmadd_ps(x.b, y.b, z.b)}; }
-inline F f_max(F x, F y) { return {_mm256_max_ps(x.a, y.a), _mm256_max_ps(x.b, y.b)}; }  // y where either is NaN
-inline F f_min(F x, F y) { return {_mm256_min_ps(x.a, y.a), _mm256_min_ps(x.b, y.b)}; }  // y where either is NaN
+inline F f_add(F x, F y) {
+  return {_mm256_add_ps(x.a, y.a), _mm256_add_ps(x.b, y.b)};
+}
+inline F f_sub(F x, F y) {
+  return {_mm256_sub_ps(x.a, y.a), _mm256_sub_ps(x.b, y.b)};
+}
+inline F f_mul(F x, F y) {
+  return {_mm256_mul_ps(x.a, y.a), _mm256_mul_ps(x.b, y.b)};
+}
+inline F f_div(F x, F y) {
+  return {_mm256_div_ps(x.a, y.a), _mm256_div_ps(x.b, y.b)};
+}
+inline F f_fma(F x, F y, F z) {
+  return {_mm256_fmadd_ps(x.a, y.a, z.a), _mm256_fmadd_ps(x.b, y.b, z.b)};
+}
+inline F f_fnma(F x, F y, F z) {
+  return {_mm256_fnmadd_ps(x.a, y.a, z.a), _mm256_fnmadd_ps(x.b, y.b, z.b)};
+}
+inline F f_max(F x, F y) {
+  return {_mm256_max_ps(x.a, y.a), _mm256_max_ps(x.b, y.b)};
+}  // y where either is NaN
+inline F f_min(F x, F y) {
+  return {_mm256_min_ps(x.a, y.a), _mm256_min_ps(x.b, y.b)};
+}  // y where either is NaN
 inline F f_abs(F x) {
   const __m256 mask = _mm256_castsi256_ps(_mm256_set1_epi32(0x7fffffff));
   return {_mm256_and_ps(x.a, mask), _mm256_and_ps(x.b, mask)};
@@ -47,10 +69,18 @@ inline F f_if_less(F p, F q, F x, F y) {
   return {_mm256_blendv_ps(y.a, x.a, _mm256_cmp_ps(p.a, q.a, _CMP_LT_OQ)),
           _mm256_blendv_ps(y.b, x.b, _mm256_cmp_ps(p.b, q.b, _CMP_LT_OQ))};
 }
-inline F f_of(I x) { return {_mm256_cvtepi32_ps(x.a), _mm256_cvtepi32_ps(x.b)}; }
-inline I i_nearest(F x) { return {_mm256_cvtps_epi32(x.a), _mm256_cvtps_epi32(x.b)}; }
-inline F f_bits(I x) { return {_mm256_castsi256_ps(x.a), _mm256_castsi256_ps(x.b)}; }
-inline I i_bits(F x) { return {_mm256_castps_si256(x.a), _mm256_castps_si256(x.b)}; }
+inline F f_of(I x) {
+  return {_mm256_cvtepi32_ps(x.a), _mm256_cvtepi32_ps(x.b)};
+}
+inline I i_nearest(F x) {
+  return {_mm256_cvtps_epi32(x.a), _mm256_cvtps_epi32(x.b)};
+}
+inline F f_bits(I x) {
+  return {_mm256_castsi256_ps(x.a), _mm256_castsi256_ps(x.b)};
+}
+inline I i_bits(F x) {
+  return {_mm256_castps_si256(x.a), _mm256_castps_si256(x.b)};
+}
 inline F f_load_half(const void* p) {
   const auto* q = static_cast<const __m128i*>(p);
   return {_mm256_cvtph_ps(_mm_loadu_si128(q)), _mm256_cvtph_ps(_mm_loadu_si128(q + 1))};
@@ -61,15 +91,25 @@ inline __m128i low_halves(__m256i x) {
   const __m256i packed = _mm256_permute4x64_epi64(_mm256_packus_epi32(masked, masked), 0x08);
   return _mm256_castsi256_si128(packed);
 }
-inline F f_half(I x) { return {_mm256_cvtph_ps(low_halves(x.a)), _mm256_cvtph_ps(low_halves(x.b))}; }
+inline F f_half(I x) {
+  return {_mm256_cvtph_ps(low_halves(x.a)), _mm256_cvtph_ps(low_halves(x.b))};
+}
 inline float half_rounded(float x) {
   return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtps_ph(_mm_set_ss(x), _MM_FROUND_TO_NEAREST_INT)));
 }
-inline float scalar_fma(float x, float y, float z) { return __builtin_fmaf(x, y, z); }
-inline float scalar_sqrt(float x) { return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(x))); }
+inline float scalar_fma(float x, float y, float z) {
+  return __builtin_fmaf(x, y, z);
+}
+inline float scalar_sqrt(float x) {
+  return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(x)));
+}
 
-inline I i_zero() { return {_mm256_setzero_si256(), _mm256_setzero_si256()}; }
-inline I i_set(int32_t x) { return {_mm256_set1_epi32(x), _mm256_set1_epi32(x)}; }
+inline I i_zero() {
+  return {_mm256_setzero_si256(), _mm256_setzero_si256()};
+}
+inline I i_set(int32_t x) {
+  return {_mm256_set1_epi32(x), _mm256_set1_epi32(x)};
+}
 inline I i_load(const int32_t* p) {
   const auto* q = reinterpret_cast<const __m256i*>(p);
   return {_mm256_loadu_si256(q), _mm256_loadu_si256(q + 1)};
@@ -82,13 +122,27 @@ inline I i_load_u8(const void* p) {
   const __m128i bytes = _mm_loadu_si128(static_cast<const __m128i*>(p));
   return {_mm256_cvtepu8_epi32(bytes), _mm256_cvtepu8_epi32(_mm_srli_si128(bytes, 8))};
 }
-inline I i_add(I x, I y) { return {_mm256_add_epi32(x.a, y.a), _mm256_add_epi32(x.b, y.b)}; }
-inline I i_sub(I x, I y) { return {_mm256_sub_epi32(x.a, y.a), _mm256_sub_epi32(x.b, y.b)}; }
-inline I i_mul(I x, I y) { return {_mm256_mullo_epi32(x.a, y.a), _mm256_mullo_epi32(x.b, y.b)}; }
-inline I i_and(I x, I y) { return {_mm256_and_si256(x.a, y.a), _mm256_and_si256(x.b, y.b)}; }
-inline I i_or(I x, I y) { return {_mm256_or_si256(x.a, y.a), _mm256_or_si256(x.b, y.b)}; }
-inline I i_max(I x, I y) { return {_mm256_max_epi32(x.a, y.a), _mm256_max_epi32(x.b, y.b)}; }
-inline I i_min(I x, I y) { return {_mm256_min_epi32(x.a, y.a), _mm256_min_epi32(x.b, y.b)}; }
+inline I i_add(I x, I y) {
+  return {_mm256_add_epi32(x.a, y.a), _mm256_add_epi32(x.b, y.b)};
+}
+inline I i_sub(I x, I y) {
+  return {_mm256_sub_epi32(x.a, y.a), _mm256_sub_epi32(x.b, y.b)};
+}
+inline I i_mul(I x, I y) {
+  return {_mm256_mullo_epi32(x.a, y.a), _mm256_mullo_epi32(x.b, y.b)};
+}
+inline I i_and(I x, I y) {
+  return {_mm256_and_si256(x.a, y.a), _mm256_and_si256(x.b, y.b)};
+}
+inline I i_or(I x, I y) {
+  return {_mm256_or_si256(x.a, y.a), _mm256_or_si256(x.b, y.b)};
+}
+inline I i_max(I x, I y) {
+  return {_mm256_max_epi32(x.a, y.a), _mm256_max_epi32(x.b, y.b)};
+}
+inline I i_min(I x, I y) {
+  return {_mm256_min_epi32(x.a, y.a), _mm256_min_epi32(x.b, y.b)};
+}
 template <int n>
 inline I i_shl(I x) {
   return {_mm256_slli_epi32(x.a, n), _mm256_slli_epi32(x.b, n)};
@@ -103,7 +157,8 @@ inline I i_sar(I x) {
 }
 /// acc + x.lo16 * y.lo16 + x.hi16 * y.hi16 in each lane, signed.
 inline I i_dot16(I acc, I x, I y) {
-  return {_mm256_add_epi32(acc.a, _mm256_madd_epi16(x.a, y.a)), _mm256_add_epi32(acc.b, _mm256_madd_epi16(x.b, y.b))};
+  return {_mm256_add_epi32(acc.a, _mm256_madd_epi16(x.a, y.a)),
+          _mm256_add_epi32(acc.b, _mm256_madd_epi16(x.b, y.b))};
 }
 /// Codes -> 16 bytes, cut to int8 (values are in range).
 inline void i_store_s8(int8_t* p, I x) {
@@ -121,25 +176,35 @@ inline B b_set4(const void* p) {  // 4 bytes to every lane
   __builtin_memcpy(&x, p, 4);
   return {_mm256_set1_epi32(x), _mm256_set1_epi32(x)};
 }
-inline B b_fill(uint8_t x) { return {_mm256_set1_epi8(char(x)), _mm256_set1_epi8(char(x))}; }
-inline B b_and(B x, B y) { return {_mm256_and_si256(x.a, y.a), _mm256_and_si256(x.b, y.b)}; }
-inline B b_or(B x, B y) { return {_mm256_or_si256(x.a, y.a), _mm256_or_si256(x.b, y.b)}; }
+inline B b_fill(uint8_t x) {
+  return {_mm256_set1_epi8(char(x)), _mm256_set1_epi8(char(x))};
+}
+inline B b_and(B x, B y) {
+  return {_mm256_and_si256(x.a, y.a), _mm256_and_si256(x.b, y.b)};
+}
+inline B b_or(B x, B y) {
+  return {_mm256_or_si256(x.a, y.a), _mm256_or_si256(x.b, y.b)};
+}
 template <int n>
 inline B b_shr(B x) {  // each byte, zeros in; bits of the neighbour byte are masked off
   const __m256i mask = _mm256_set1_epi8(char(0xff >> n));
-  return {_mm256_and_si256(_mm256_srli_epi16(x.a, n), mask), _mm256_and_si256(_mm256_srli_epi16(x.b, n), mask)};
+  return {_mm256_and_si256(_mm256_srli_epi16(x.a, n), mask),
+          _mm256_and_si256(_mm256_srli_epi16(x.b, n), mask)};
 }
 template <int n>
 inline B b_shl(B x) {
   const __m256i mask = _mm256_set1_epi8(char(0xff << n));
-  return {_mm256_and_si256(_mm256_slli_epi16(x.a, n), mask), _mm256_and_si256(_mm256_slli_epi16(x.b, n), mask)};
+  return {_mm256_and_si256(_mm256_slli_epi16(x.a, n), mask),
+          _mm256_and_si256(_mm256_slli_epi16(x.b, n), mask)};
 }
 /// table[x] for bytes x in 0..15.
 inline B b_lookup(const int8_t* table, B x) {
   const __m256i t = _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(table)));
   return {_mm256_shuffle_epi8(t, x.a), _mm256_shuffle_epi8(t, x.b)};
 }
-inline I i_of(B x) { return {x.a, x.b}; }
+inline I i_of(B x) {
+  return {x.a, x.b};
+}
 
 inline constexpr int kProbeChains = 5;
 template <class T>
@@ -148,18 +213,23 @@ inline void keep(T& x) {
 }
 
 inline constexpr int kSignedBias = 0;
-inline B b_signed(B x) { return x; }
+inline B b_signed(B x) {
+  return x;
+}
 inline __m256i add_quads(__m256i acc, __m256i pairs) {
   return _mm256_add_epi32(acc, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
 }
-/// acc + the sum of 4 products in each lane; codes 0..127, activations -127..127, so that no pair leaves int16.
+/// acc + the sum of 4 products in each lane; codes 0..127, activations -127..127, so that no pair leaves
+/// int16.
 inline I i_dot_unsigned(I acc, B codes, B acts) {
-  return {add_quads(acc.a, _mm256_maddubs_epi16(codes.a, acts.a)), add_quads(acc.b, _mm256_maddubs_epi16(codes.b, acts.b))};
+  return {add_quads(acc.a, _mm256_maddubs_epi16(codes.a, acts.a)),
+          add_quads(acc.b, _mm256_maddubs_epi16(codes.b, acts.b))};
 }
 /// The same for signed codes: their sign moves to the activations (|code| <= 128 and |act| <= 127 fit).
 inline I i_dot_signed(I acc, B codes, B acts) {
-  return {add_quads(acc.a, _mm256_maddubs_epi16(_mm256_abs_epi8(codes.a), _mm256_sign_epi8(acts.a, codes.a))),
-          add_quads(acc.b, _mm256_maddubs_epi16(_mm256_abs_epi8(codes.b), _mm256_sign_epi8(acts.b, codes.b)))};
+  return {
+      add_quads(acc.a, _mm256_maddubs_epi16(_mm256_abs_epi8(codes.a), _mm256_sign_epi8(acts.a, codes.a))),
+      add_quads(acc.b, _mm256_maddubs_epi16(_mm256_abs_epi8(codes.b), _mm256_sign_epi8(acts.b, codes.b)))};
 }
 
 #include "cpu/kernels/body.inc"

@@ -1,4 +1,5 @@
-// Plain C++: arrays hold 16 lanes. Complete, and right on every machine; the operations that body.inc is written in.
+// Plain C++: arrays hold 16 lanes. Complete, and right on every machine; the operations that body.inc is
+// written in.
 #include <cmath>
 
 #include "base/half.h"
@@ -17,8 +18,8 @@ struct B {
   uint8_t v[64];
 };
 
-// Results are built lane by lane; the compiler makes vectors of it where it can. Out of line: inlined a thousand times over,
-// 16 lanes at a time, they take minutes to compile.
+// Results are built lane by lane; the compiler makes vectors of it where it can. Out of line: inlined a
+// thousand times over, 16 lanes at a time, they take minutes to compile.
 #define ASSAY_INLINE inline
 #define ASSAY_LAMBDA_INLINE
 
@@ -40,16 +41,22 @@ inline B b_each(const Byte& byte) {
   for (int l = 0; l < 64; ++l) r.v[l] = uint8_t(byte(l));
   return r;
 }
-inline int32_t wrap(uint32_t x) { return int32_t(x); }
+inline int32_t wrap(uint32_t x) {
+  return int32_t(x);
+}
 
-[[gnu::noinline]] F f_zero() { return {}; }
+[[gnu::noinline]] F f_zero() {
+  return {};
+}
 [[gnu::noinline]] F f_set(float x) {
   return f_each([&](int) { return x; });
 }
 [[gnu::noinline]] F f_load(const float* p) {
   return f_each([&](int l) { return p[l]; });
 }
-inline void f_store(float* p, const F& a) { __builtin_memcpy(p, a.v, sizeof a.v); }
+inline void f_store(float* p, const F& a) {
+  __builtin_memcpy(p, a.v, sizeof a.v);
+}
 [[gnu::noinline]] F f_add(const F& a, const F& b) {
   return f_each([&](int l) { return a.v[l] + b.v[l]; });
 }
@@ -86,7 +93,8 @@ inline void f_store(float* p, const F& a) { __builtin_memcpy(p, a.v, sizeof a.v)
 [[gnu::noinline]] F f_of(const I& a) {
   return f_each([&](int l) { return float(a.v[l]); });
 }
-[[gnu::noinline]] I i_nearest(const F& a) {  // NaN and what int32 cannot hold give 0; callers never use such a lane
+[[gnu::noinline]] I i_nearest(
+    const F& a) {  // NaN and what int32 cannot hold give 0; callers never use such a lane
   return i_each([&](int l) {
     const float r = __builtin_nearbyintf(a.v[l]);
     return r > -2147483648.0f && r < 2147483648.0f ? int32_t(r) : 0;
@@ -110,11 +118,19 @@ inline void f_store(float* p, const F& a) { __builtin_memcpy(p, a.v, sizeof a.v)
 [[gnu::noinline]] F f_half(const I& a) {
   return f_each([&](int l) { return half_to_float(uint16_t(a.v[l] & 0xffff)); });
 }
-inline float half_rounded(float x) { return half_to_float(float_to_half(x)); }
-inline float scalar_fma(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
-inline float scalar_sqrt(float a) { return __builtin_sqrtf(a); }
+inline float half_rounded(float x) {
+  return half_to_float(float_to_half(x));
+}
+inline float scalar_fma(float a, float b, float c) {
+  return __builtin_fmaf(a, b, c);
+}
+inline float scalar_sqrt(float a) {
+  return __builtin_sqrtf(a);
+}
 
-[[gnu::noinline]] I i_zero() { return {}; }
+[[gnu::noinline]] I i_zero() {
+  return {};
+}
 [[gnu::noinline]] I i_set(int32_t x) {
   return i_each([&](int) { return x; });
 }
@@ -212,7 +228,9 @@ inline void keep(T& x) {
   asm volatile("" : "+m"(x));
 }
 inline constexpr int kSignedBias = 0;
-[[gnu::noinline]] B b_signed(const B& a) { return a; }
+[[gnu::noinline]] B b_signed(const B& a) {
+  return a;
+}
 [[gnu::noinline]] I i_dot_unsigned(const I& acc, const B& codes, const B& acts) {
   return i_each([&](int l) {
     int32_t sum = acc.v[l];
