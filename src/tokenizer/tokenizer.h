@@ -15,8 +15,8 @@
 namespace assay {
 
 struct EncodeOptions {
-  std::optional<bool> add_bos,
-      add_eos;                 // as the file asks, unless given; a token the file does not name is not added
+  // As the file asks, unless given. A token that the file does not name is not added.
+  std::optional<bool> add_bos = {}, add_eos = {};
   bool parse_special = false;  // control tokens spelled out in the text become those tokens
 };
 
