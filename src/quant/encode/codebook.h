@@ -9,8 +9,8 @@ namespace assay {
 /// What a codebook type tries, by effort.
 struct CodebookSearch {
   std::span<const float> ends[3];  // levels for a sub-block's peak
-  int n_refine[3] = {1, 2, 6};
-  int n_rounds[3] = {1, 2, 4};
+  int n_refine[3] = {1, 1, 6};
+  int n_rounds[3] = {1, 1, 4};
   int reach[3] = {0, 1, 2};  // scale codes tried on either side of the nearest
 };
 

@@ -8,6 +8,8 @@
 #include <random>
 #include <thread>
 
+#include "quant/codebooks.h"
+#include "quant/encode/grid_search.h"
 #include "quant/golden_test.h"
 #include "quant/iq4_nl.h"
 #include "quant/iq4_xs.h"
@@ -254,6 +256,47 @@ TEST(Encode, ThreadsDoNotMeet) {
     for (std::thread& thread : threads) thread.join();
     EXPECT_EQ(alone, together) << type.name;
   }
+}
+
+// The pruned search against a look at every entry.
+template <size_t n_dims, size_t n_levels, class Entry, size_t n_entries>
+void expect_nearest_entries(const std::array<Entry, n_entries>& grid,
+                            const std::array<int8_t, n_levels>& levels) {
+  const GridSearch<n_dims, n_levels> search(grid, levels);
+  std::mt19937 random(n_entries);
+  std::uniform_real_distribution<float> value(1.5f * float(std::min<int8_t>(levels.front(), 0)),
+                                              1.5f * levels.back());
+  std::exponential_distribution<float> importance(1);
+  for (int round = 0; round < 500; ++round) {
+    typename GridSearch<n_dims, n_levels>::Costs cost;
+    for (size_t j = 0; j < n_dims; ++j) {
+      const float x = value(random), w = importance(random);
+      for (size_t k = 0; k < n_levels; ++k) cost[k][j] = w * (x - float(levels[k])) * (x - float(levels[k]));
+    }
+    auto total = [&](size_t entry) {
+      double sum = 0;
+      for (size_t j = 0; j < n_dims; ++j) {
+        const auto level =
+            std::find(levels.begin(), levels.end(), grid_value(grid[entry], j)) - levels.begin();
+        sum += double(cost[size_t(level)][j]);
+      }
+      return sum;
+    };
+    double least = total(0);
+    for (size_t k = 1; k < n_entries; ++k) least = std::min(least, total(k));
+    ASSERT_LE(total(search.nearest(cost)), least * (1 + 1e-5)) << n_entries;  // the search adds in f32
+  }
+}
+
+TEST(GridSearch, FindsTheNearestEntryOfEveryGrid) {
+  const std::array<int8_t, 3> iq2 = {8, 25, 43}, iq1 = {-1, 0, 1};
+  const std::array<int8_t, 8> iq3xxs = {4, 12, 20, 28, 36, 44, 52, 62}, iq3s = {1, 3, 5, 7, 9, 11, 13, 15};
+  expect_nearest_entries<8>(kIq2xxsGrid, iq2);
+  expect_nearest_entries<8>(kIq2xsGrid, iq2);
+  expect_nearest_entries<8>(kIq2sGrid, iq2);
+  expect_nearest_entries<8>(kIq1sGrid, iq1);
+  expect_nearest_entries<4>(kIq3xxsGrid, iq3xxs);
+  expect_nearest_entries<4>(kIq3sGrid, iq3s);
 }
 
 // pack() against integers(): blocks of random bytes, rewritten from their integers, decode to the same

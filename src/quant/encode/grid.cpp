@@ -162,15 +162,15 @@ struct CodecIQ3_S {
 };
 
 constexpr auto kIq2Fast = geometric<2>(43, 1.3f);
-constexpr auto kIq2Normal = geometric<6>(36, 1.25f);
+constexpr auto kIq2Normal = geometric<4>(38, 1.3f);
 constexpr auto kIq2Max = geometric<25>(30, 1.07f);
 constexpr CodebookSearch kSearchIQ2{{kIq2Fast, kIq2Normal, kIq2Max}};
 constexpr auto kIq3xxsFast = geometric<2>(58, 1.15f);
-constexpr auto kIq3xxsNormal = geometric<6>(50, 1.1f);
+constexpr auto kIq3xxsNormal = geometric<4>(52, 1.12f);
 constexpr auto kIq3xxsMax = geometric<25>(42, 1.035f);
 constexpr CodebookSearch kSearchIQ3_XXS{{kIq3xxsFast, kIq3xxsNormal, kIq3xxsMax}};
 constexpr auto kIq3sFast = geometric<2>(14, 1.15f);
-constexpr auto kIq3sNormal = geometric<6>(12, 1.1f);
+constexpr auto kIq3sNormal = geometric<4>(12.5f, 1.12f);
 constexpr auto kIq3sMax = geometric<25>(10, 1.035f);
 constexpr CodebookSearch kSearchIQ3_S{{kIq3sFast, kIq3sNormal, kIq3sMax}};
 

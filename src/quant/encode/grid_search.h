@@ -44,15 +44,15 @@ class GridSearch {
     first_[kPatterns] = uint16_t(seconds_.size());
   }
 
-  /// Index of the entry of least sum cost[level of value j][j].
+  /// Index of the entry of least sum cost[level of value j][j]. A value's costs fall to their least and rise
+  /// again, as squared distances from ascending levels do.
   uint16_t nearest(const Costs& cost) const noexcept {
+    int cheapest[n_dims] = {};
+    for (size_t level = 0; level + 1 < n_levels; ++level)
+      for (size_t j = 0; j < n_dims; ++j) cheapest[j] += cost[level + 1][j] < cost[level][j];
     size_t pattern[2] = {};
-    for (size_t j = n_dims; j-- > 0;) {
-      size_t cheapest = 0;
-      for (size_t level = 1; level < n_levels; ++level)
-        if (cost[level][j] < cost[cheapest][j]) cheapest = level;
-      pattern[j / kHalf] = pattern[j / kHalf] * n_levels + cheapest;
-    }
+    for (size_t j = n_dims; j-- > 0;)
+      pattern[j / kHalf] = pattern[j / kHalf] * n_levels + size_t(cheapest[j]);
     const int16_t exact = index_[pattern[0] * kPatterns + pattern[1]];
     return exact >= 0 ? uint16_t(exact) : search(cost, pattern[0], pattern[1]);
   }
@@ -80,13 +80,16 @@ class GridSearch {
     return uint16_t(index_[best_at]);
   }
 
-  /// The cost of every pattern of the half that starts at value `first`.
+  /// The cost of every pattern of the half that starts at value `first`: level by level, each level's
+  /// patterns are the ones of the values before, dearer by that level.
+  template <size_t j = 0, size_t n = 1>
   static void add_up(const Costs& cost, size_t first, float* sums) noexcept {
-    size_t n = n_levels;
-    for (size_t level = 0; level < n_levels; ++level) sums[level] = cost[level][first];
-    for (size_t j = 1; j < kHalf; ++j, n *= n_levels)
+    if constexpr (j == 0) sums[0] = 0;
+    if constexpr (j < kHalf) {
       for (size_t level = n_levels; level-- > 0;)
         for (size_t k = 0; k < n; ++k) sums[level * n + k] = sums[k] + cost[level][first + j];
+      add_up<j + 1, n * n_levels>(cost, first, sums);
+    }
   }
 
   std::array<int16_t, kPatterns * kPatterns> index_;  // by pair of patterns; -1: no entry

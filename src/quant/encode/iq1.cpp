@@ -118,7 +118,7 @@ struct CodecIQ1_M {
 };
 
 constexpr auto kFast = geometric<3>(10, 1.5f);
-constexpr auto kNormal = geometric<7>(8, 1.4f);
+constexpr auto kNormal = geometric<5>(9, 1.5f);
 constexpr auto kMax = geometric<25>(7, 1.12f);
 constexpr CodebookSearch kSearch{{kFast, kNormal, kMax}};
 
