@@ -55,7 +55,8 @@ Value do_round(Runtime&, const Value& self, const Args& args) {
   const double scale = std::pow(10.0, double(precision));
   const double scaled = *number * scale;
   if (!std::isfinite(scaled)) fail("cannot convert a float that is not finite to integer");
-  return (method == "ceil" ? std::ceil(scaled) : std::floor(scaled)) / scale;
+  const double whole = method == "ceil" ? std::ceil(scaled) : std::floor(scaled);
+  return (whole + 0.0) / scale;  // Python goes through an int, which has no -0
 }
 
 Value do_filesizeformat(Runtime& runtime, const Value& self, const Args& args) {
