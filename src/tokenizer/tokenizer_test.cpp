@@ -146,6 +146,8 @@ TEST(SentencePiece, MergesTheBestScoreFirst) {
       << "a token may span a space";
   EXPECT_THAT(pieces(*t, t->encode("你好é", kBare)), ElementsAre(" ", "你好", "é"));
   EXPECT_THAT(t->encode("Z", kBare), ElementsAre(t->vocabulary().find("▁"), 3 + 'Z')) << "byte fallback";
+  EXPECT_THAT(pieces(*t, t->encode("h   h", kBare)), ElementsAre(" ", "h", "  ", " ", "h"))
+      << "equals from the left";
   EXPECT_THAT(t->encode("", kBare), ElementsAre());
   EXPECT_THAT(t->encode(""), ElementsAre(1)) << "BOS unless the file says otherwise";
   EXPECT_THAT(t->encode("", {.add_eos = true}), ElementsAre(1, 2));
@@ -164,6 +166,7 @@ TEST(Bpe, MergesByRankWithinWords) {
   EXPECT_THAT(pieces(*t, t->encode("hello the", kBare)), ElementsAre("hello", " the"));
   EXPECT_THAT(pieces(*t, t->encode("abc", kBare)), ElementsAre("ab", "c"));
   EXPECT_THAT(pieces(*t, t->encode("你é", kBare)), ElementsAre("你", "é"));
+  EXPECT_THAT(pieces(*t, t->encode("   ", kBare)), ElementsAre("  ", " ")) << "equals from the left";
   EXPECT_THAT(t->encode("", kBare), ElementsAre());
   EXPECT_EQ(t->vocabulary().special.newline, '\n');
 }

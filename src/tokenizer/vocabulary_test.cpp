@@ -110,6 +110,15 @@ TEST(Vocabulary, RefusesOtherElementTypes) {
   }
 }
 
+TEST(Vocabulary, ReadsByteTokensStrictly) {
+  const VocabularyFile file = small_sentencepiece();
+  for (int byte = 0; byte < 256; ++byte) EXPECT_EQ(parse_byte_token(file.tokens[3 + size_t(byte)]), byte);
+  EXPECT_EQ(parse_byte_token("<0xaF>"), 0xAF);
+  for (const char* text : {"", "<0x", "<0x1>", "<0x001>", "<0x-1>", "<0x+1>", "<0x 1>", "<0x1 >", "<0xG0>",
+                           "<0x0G>", "<0X00>", "0x00", "<0x00)"})
+    EXPECT_EQ(parse_byte_token(text), -1) << text;
+}
+
 TEST(Vocabulary, RefusesMalformedMerges) {
   for (const char* merge : {"", "a", "ab", " ", "a ", " a"}) {
     VocabularyFile file = small_bpe("gpt-2");
