@@ -8,7 +8,7 @@ build=build-fuzz
 
 cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo \
   -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_CXX_FLAGS=-fsanitize=fuzzer-no-link \
-  -DASSAY_FUZZ=ON -DASSAY_SANITIZE=address,undefined >/dev/null
+  -DASSAY_FUZZ=ON -DASSAY_TESTS=ON -DASSAY_SANITIZE=address,undefined >/dev/null
 
 [ "${1:-}" = --configure ] && exit 0
 seconds=${1:-60}
