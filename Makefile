@@ -9,10 +9,10 @@ demo: build
 test: build
 	scripts/test.sh $(BUILD)
 
-build: $(BUILD)/build.ninja
+build: packages $(BUILD)/build.ninja
 	@ninja -C $(BUILD) --quiet
 
-$(BUILD)/build.ninja: packages
+$(BUILD)/build.ninja: | packages
 	@cmake -S . -B $(BUILD) -G Ninja -DCMAKE_BUILD_TYPE=Release $(CMAKE_FLAGS)
 
 packages:
