@@ -1,6 +1,7 @@
 #include "base/memory.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <string>
 #include <utility>
@@ -8,6 +9,17 @@
 #include "base/load_error.h"
 
 namespace assay {
+namespace {
+
+/// Advises on all pages that `range` touches; what the system does not know, or refuses, is no error.
+[[maybe_unused]] void advise(std::span<const std::byte> range, int advice) noexcept {
+  static const auto page_bytes = uintptr_t(sysconf(_SC_PAGESIZE));
+  const auto address = uintptr_t(range.data());
+  const uintptr_t before = address % page_bytes;
+  if (!range.empty()) madvise(const_cast<std::byte*>(range.data()) - before, range.size() + before, advice);
+}
+
+}  // namespace
 
 LargeBlock::LargeBlock(size_t n_bytes) : n_bytes_(n_bytes) {
   if (n_bytes == 0) return;
@@ -30,6 +42,18 @@ LargeBlock& LargeBlock::operator=(LargeBlock&& other) noexcept {
 
 LargeBlock::~LargeBlock() {
   if (data_) munmap(data_, n_bytes_);
+}
+
+void populate_for_reading([[maybe_unused]] std::span<const std::byte> range) noexcept {
+#if defined(MADV_POPULATE_READ)
+  advise(range, MADV_POPULATE_READ);
+#endif
+}
+
+void populate_for_writing([[maybe_unused]] std::span<std::byte> range) noexcept {
+#if defined(MADV_POPULATE_WRITE)
+  advise(range, MADV_POPULATE_WRITE);
+#endif
 }
 
 }  // namespace assay

@@ -9,13 +9,6 @@
 namespace assay::cpu {
 namespace {
 
-/// main = bytes [begin, begin + n), small = m bytes at `small_at`.
-template <size_t begin, size_t n, size_t small_at, size_t m>
-void cut(const uint8_t* block, uint8_t* main, uint8_t* small) noexcept {
-  if constexpr (n != 0) std::memcpy(main, block + begin, n);
-  if constexpr (m != 0) std::memcpy(small, block + small_at, m);
-}
-
 /// Bit i of the result's byte i % 4, bit i / 4, is bit i of x: code 4g + b finds its bit at bit g of byte b.
 uint32_t order_fifth_bits(uint32_t x) noexcept {
   uint32_t y = 0;
@@ -29,35 +22,86 @@ void reorder(uint8_t* main) noexcept {
   bits = order_fifth_bits(bits);
   std::memcpy(main + at, &bits, 4);
 }
-void split_q5_0(const uint8_t* block, uint8_t* main, uint8_t* small) noexcept {
-  cut<2, 20, 0, 2>(block, main, small);
-  reorder<0>(main);
-}
-void split_q5_1(const uint8_t* block, uint8_t* main, uint8_t* small) noexcept {
-  cut<0, 24, 0, 0>(block, main, small);
-  reorder<4>(main);
-}
 
 constexpr std::array<TileFormat, 16> kFormats = {{
-    {0, 0, 4, cut<0, 0, 0, 4>},         // F32
-    {1, 0, 2, cut<0, 0, 0, 2>},         // F16
-    {30, 0, 2, cut<0, 0, 0, 2>},        // BF16
-    {2, 16, 2, cut<2, 16, 0, 2>},       // Q4_0
-    {3, 20, 0, cut<0, 20, 0, 0>},       // Q4_1
-    {6, 20, 2, split_q5_0},             // Q5_0
-    {7, 24, 0, split_q5_1},             // Q5_1
-    {8, 32, 2, cut<2, 32, 0, 2>},       // Q8_0
-    {10, 84, 0, cut<0, 84, 0, 0>},      // Q2_K
-    {11, 108, 2, cut<0, 108, 108, 2>},  // Q3_K
-    {12, 144, 0, cut<0, 144, 0, 0>},    // Q4_K
-    {13, 176, 0, cut<0, 176, 0, 0>},    // Q5_K
-    {14, 208, 2, cut<0, 208, 208, 2>},  // Q6_K
-    {20, 16, 2, cut<2, 16, 0, 2>},      // IQ4_NL
-    {23, 136, 0, cut<0, 136, 0, 0>},    // IQ4_XS
-    {39, 16, 1, cut<1, 16, 0, 1>},      // MXFP4
+    {0, 0, 0, 0, 4},               // F32
+    {1, 0, 0, 0, 2},               // F16
+    {30, 0, 0, 0, 2},              // BF16
+    {2, 2, 16, 0, 2},              // Q4_0
+    {3, 0, 20, 0, 0},              // Q4_1
+    {6, 2, 20, 0, 2, reorder<0>},  // Q5_0
+    {7, 0, 24, 0, 0, reorder<4>},  // Q5_1
+    {8, 2, 32, 0, 2},              // Q8_0
+    {10, 0, 84, 0, 0},             // Q2_K
+    {11, 0, 108, 108, 2},          // Q3_K
+    {12, 0, 144, 0, 0},            // Q4_K
+    {13, 0, 176, 0, 0},            // Q5_K
+    {14, 0, 208, 208, 2},          // Q6_K
+    {20, 2, 16, 0, 2},             // IQ4_NL
+    {23, 0, 136, 0, 0},            // IQ4_XS
+    {39, 1, 16, 0, 1},             // MXFP4
 }};
 
-constexpr size_t kMaxMain = 208, kMaxSmall = 4;
+constexpr size_t kMaxMain = 208;
+/// Bytes of rows that a thread packs at a time: many, so that they are claimed and mapped with few calls.
+constexpr size_t kChunkBytes = size_t(2) << 20;
+
+/// Four words of the interleaved groups, of four rows: a 4 x 4 transposition in 16-byte registers.
+using Words = uint32_t __attribute__((vector_size(16)));
+void transpose(const uint8_t* const* rows, uint8_t* out, size_t group_bytes) noexcept {
+  Words a, b, c, d;
+  std::memcpy(&a, rows[0], 16);
+  std::memcpy(&b, rows[1], 16);
+  std::memcpy(&c, rows[2], 16);
+  std::memcpy(&d, rows[3], 16);
+  const Words ab0 = __builtin_shufflevector(a, b, 0, 4, 1, 5),
+              ab1 = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+  const Words cd0 = __builtin_shufflevector(c, d, 0, 4, 1, 5),
+              cd1 = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+  const Words columns[4] = {
+      __builtin_shufflevector(ab0, cd0, 0, 1, 4, 5), __builtin_shufflevector(ab0, cd0, 2, 3, 6, 7),
+      __builtin_shufflevector(ab1, cd1, 0, 1, 4, 5), __builtin_shufflevector(ab1, cd1, 2, 3, 6, 7)};
+  for (size_t i = 0; i < 4; ++i) std::memcpy(out + i * group_bytes, &columns[i], 16);
+}
+
+/// Writes n_bytes of each of 16 blocks as groups: 4 bytes of row 0, 4 bytes of row 1, ...
+void interleave(const uint8_t* const (&blocks)[kTileRows], size_t n_bytes, uint8_t* out) noexcept {
+  constexpr size_t kGroupBytes = kTileRows * 4;
+  size_t at = 0;
+  for (; at + 16 <= n_bytes; at += 16)
+    for (size_t r = 0; r < kTileRows; r += 4) {
+      const uint8_t* const four[4] = {blocks[r] + at, blocks[r + 1] + at, blocks[r + 2] + at,
+                                      blocks[r + 3] + at};
+      transpose(four, out + at / 4 * kGroupBytes + r * 4, kGroupBytes);
+    }
+  for (; at < n_bytes; at += 4)
+    for (size_t r = 0; r < kTileRows; ++r) std::memcpy(out + at / 4 * kGroupBytes + r * 4, blocks[r] + at, 4);
+}
+
+constexpr uint8_t kNoBlock[kMaxMain] = {};
+
+/// Packs rows [first, first + n_rows), at most a tile of them.
+void pack_tile(const uint8_t* first, size_t row_bytes, size_t n_rows, size_t n_blocks,
+               const TileFormat& format, size_t block_bytes, uint8_t* main) noexcept {
+  uint8_t* const small = main + n_blocks * format.main_bytes * kTileRows;
+  uint8_t reordered[kTileRows][kMaxMain];
+  const uint8_t* blocks[kTileRows];
+  std::fill(std::begin(blocks), std::end(blocks), kNoBlock);
+  for (size_t b = 0; b < n_blocks; ++b) {
+    for (size_t r = 0; r < n_rows; ++r) {
+      const uint8_t* const block = first + r * row_bytes + b * block_bytes;
+      std::memcpy(small + (b * kTileRows + r) * format.small_bytes, block + format.small_at,
+                  format.small_bytes);
+      blocks[r] = block + format.main_at;
+      if (format.reorder) {
+        std::memcpy(reordered[r], blocks[r], format.main_bytes);
+        format.reorder(reordered[r]);
+        blocks[r] = reordered[r];
+      }
+    }
+    interleave(blocks, format.main_bytes, main + b * format.main_bytes * kTileRows);
+  }
+}
 
 }  // namespace
 
@@ -73,25 +117,22 @@ PackedWeight pack(const Weight& weight, const TileFormat& format, ThreadPool& po
   packed.n_tiles = (weight.n_rows + kTileRows - 1) / kTileRows;
   packed.tile_bytes = (n_blocks * block_bytes * kTileRows + 63) / 64 * 64;
   packed.memory = LargeBlock(packed.tile_bytes * packed.n_tiles * weight.n_experts);
-  pool.run(packed.n_tiles * weight.n_experts, [&](size_t item) {
-    const size_t expert = item / packed.n_tiles, tile = item % packed.n_tiles;
-    const size_t n_rows = std::min(kTileRows, weight.n_rows - tile * kTileRows);
-    auto* const main = reinterpret_cast<uint8_t*>(packed.memory.data()) + item * packed.tile_bytes;
-    uint8_t* const small = main + n_blocks * format.main_bytes * kTileRows;
-    const uint8_t* rows[kTileRows];
-    for (size_t r = 0; r < n_rows; ++r)
-      rows[r] = reinterpret_cast<const uint8_t*>(weight.row(tile * kTileRows + r, expert).data());
-    alignas(4) uint8_t part[kTileRows][kMaxMain];
-    uint8_t tail[kMaxSmall];
-    for (size_t b = 0; b < n_blocks; ++b) {
-      for (size_t r = 0; r < n_rows; ++r) {
-        format.split(rows[r] + b * block_bytes, part[r], tail);
-        std::memcpy(small + (b * kTileRows + r) * format.small_bytes, tail, format.small_bytes);
-      }
-      uint8_t* const groups = main + b * format.main_bytes * kTileRows;
-      for (size_t g = 0; g < format.main_bytes / 4u; ++g)
-        for (size_t r = 0; r < n_rows; ++r) std::memcpy(groups + (g * kTileRows + r) * 4, part[r] + 4 * g, 4);
-    }
+  const size_t row_bytes = n_blocks * block_bytes;
+  const size_t chunk = std::max<size_t>(1, kChunkBytes / packed.tile_bytes);  // tiles
+  const size_t n_chunks = (packed.n_tiles + chunk - 1) / chunk;               // of one expert
+  pool.run(n_chunks * weight.n_experts, [&](size_t item) {
+    const size_t expert = item / n_chunks, begin = item % n_chunks * chunk;
+    const size_t end = std::min(packed.n_tiles, begin + chunk);
+    const size_t n_rows = std::min(weight.n_rows, end * kTileRows) - begin * kTileRows;
+    const std::span rows(weight.row(begin * kTileRows, expert).data(), n_rows * row_bytes);
+    const std::span tiles(packed.memory.data() + (expert * packed.n_tiles + begin) * packed.tile_bytes,
+                          (end - begin) * packed.tile_bytes);
+    populate_for_reading(rows);
+    populate_for_writing(tiles);
+    for (size_t t = 0; t < end - begin; ++t)
+      pack_tile(reinterpret_cast<const uint8_t*>(rows.data()) + t * kTileRows * row_bytes, row_bytes,
+                std::min(kTileRows, n_rows - t * kTileRows), n_blocks, format, block_bytes,
+                reinterpret_cast<uint8_t*>(tiles.data()) + t * packed.tile_bytes);
   });
   return packed;
 }

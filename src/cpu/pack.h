@@ -13,8 +13,9 @@ namespace assay::cpu {
 /// part (1 or 2 bytes, or one whole float), in the order that kernels/formats.inc expects.
 struct TileFormat {
   uint32_t id = 0;
-  uint16_t main_bytes = 0, small_bytes = 0;
-  void (*split)(const uint8_t* block, uint8_t* main, uint8_t* small) noexcept = nullptr;
+  uint16_t main_at = 0, main_bytes = 0, small_at = 0, small_bytes = 0;
+  /// Applied to each main part; null where its bytes are taken as they are.
+  void (*reorder)(uint8_t* main) noexcept = nullptr;
 };
 
 /// Null for types that have no tile of their own and stay in the file's layout.
