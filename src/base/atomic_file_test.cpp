@@ -103,7 +103,7 @@ TEST_F(AtomicFileTest, TwoWritersOfOneNameDoNotMeet) {
 
 TEST_F(AtomicFileTest, RefusesAFolderThatIsNotThere) {
   try {
-    AtomicFile(folder_.path() / "absent" / "out");
+    const AtomicFile file(folder_.path() / "absent" / "out");
     FAIL();
   } catch (const MachineError& error) {
     EXPECT_EQ(error.what(),

@@ -20,7 +20,7 @@ std::string text_of(const MappedFile& file) {
 class MappedFileTest : public testing::Test {
  protected:
   std::filesystem::path write(const std::string& name, const std::string& text) {
-    const auto path = folder_.path() / name;
+    auto path = folder_.path() / name;
     std::ofstream(path, std::ios::binary) << text;
     return path;
   }

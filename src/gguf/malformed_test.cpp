@@ -168,7 +168,7 @@ void add_value_cases(std::vector<Case>& cases) {
 }
 
 void add_tensor_cases(std::vector<Case>& cases) {
-  const auto tensor = [&](const std::string& name, std::function<void(RawTensor&)> spoil,
+  const auto tensor = [&](const std::string& name, const std::function<void(RawTensor&)>& spoil,
                           std::type_index error, const std::string& item, const std::string& at,
                           const std::string& says, int64_t past = 0) {
     cases.push_back({name, [spoil](RawGguf& f) { spoil(f.tensors[1]); }, error, item, at, says, past});
@@ -191,7 +191,7 @@ void add_tensor_cases(std::vector<Case>& cases) {
     tensor(
         to_string(n_dims) + " dimensions", [=](RawTensor& t) { t.n_dims = n_dims; }, kBadValue, name,
         name + " dims", "at most 4");
-  const auto dims = [&](std::vector<uint64_t> d, const char* says) {
+  const auto dims = [&](const std::vector<uint64_t>& d, const char* says) {
     std::string shape = "dims";
     for (const uint64_t dim : d) shape.append(1, ' ').append(to_string(dim));
     tensor(

@@ -72,7 +72,7 @@ RC_GTEST_PROP(GgufWriter, TextComesBack, (const std::string& text, const std::ve
 }
 
 /// An array of arrays, `depth` levels below, of a random shape.
-rc::Gen<Array> arrays(uint32_t depth, std::shared_ptr<std::vector<std::byte>> numbers) {
+rc::Gen<Array> arrays(uint32_t depth, const std::shared_ptr<std::vector<std::byte>>& numbers) {
   return rc::gen::exec([=] {
     const auto n_elements = *rc::gen::inRange<uint64_t>(0, 4);
     Array array{.element_type = uint32_t(GgufType::u16), .n_elements = n_elements};

@@ -13,7 +13,7 @@ Value do_default(Runtime&, const Value& self, const Args& args) {
 
 /// map(attribute=...), or map('filter', arguments...).
 Value do_map(Runtime& runtime, const Value& self, const Args& args) {
-  const Call call = args.rest();
+  const Call& call = args.rest();
   return make_generator(runtime, self, [&runtime, self, call] {
     std::vector<Value> out;
     if (!self.truthy()) return out;
@@ -46,7 +46,7 @@ Value do_map(Runtime& runtime, const Value& self, const Args& args) {
 /// `kKeep`.
 template <bool kKeep, bool kByAttribute>
 Value do_select(Runtime& runtime, const Value& self, const Args& args) {
-  const Call call = args.rest();
+  const Call& call = args.rest();
   return make_generator(runtime, self, [&runtime, self, call] {
     std::vector<Value> out;
     if (!self.truthy()) return out;

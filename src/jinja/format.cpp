@@ -240,7 +240,7 @@ class Printf {
     return at + 1;
   }
 
-  void convert(const Value& value, Spec spec) {
+  void convert(const Value& value, const Spec& spec) {
     if (is_one_of(spec.type, "srac")) {
       const bool is_char = spec.type == 'c';
       return append_string(meter_, out_,

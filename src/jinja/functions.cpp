@@ -32,7 +32,7 @@ class Cycler : public Object {
   size_t depth() const override { return depth_; }
 
   Value next() {
-    const Value item = items_[at_];
+    Value item = items_[at_];
     at_ = (at_ + 1) % items_.size();
     return item;
   }

@@ -25,10 +25,7 @@ void Text::append(std::string_view bytes, bool from_data) {
 }
 
 void Text::append(const Text& other, size_t begin, size_t end) {
-  if (&other == this) {
-    const Text copy = other;
-    return append(copy, begin, end);
-  }
+  if (&other == this) return append(Text(other), begin, end);
   const auto first = std::upper_bound(other.runs_.begin(), other.runs_.end(), begin,
                                       [](size_t at, const Run& r) { return at < r.end; });
   for (auto run = first; run != other.runs_.end() && begin < end; ++run) {

@@ -10,7 +10,7 @@ Hparams read_hparams(HparamReader& r) {
   Hparams h = read_common_hparams(r, {.norm = Norm::Kind::rms, .rope_pairs = Rope::Pairs::halves});
   h.embedding_scale = std::sqrt(double(h.d_model));
   // The 27B model, told by its 46 layers, scales by the width of a head's share of d_model.
-  if (h.n_layers == 46) h.attention_scale = 1 / std::sqrt(double(h.d_model / h.n_heads));
+  if (h.n_layers == 46) h.attention_scale = 1 / std::sqrt(double(h.d_model) / double(h.n_heads));
   h.attention_soft_cap = r.find_float("attn_logit_softcapping", 50, 0, 1e6);
   h.logit_soft_cap = r.find_float("final_logit_softcapping", 30, 0, 1e6);
   read_local_layers(r, h, 4096, 2);

@@ -172,7 +172,7 @@ std::vector<HostileRow> hostile_rows() {
   add("largest float among ordinary", [](size_t i) { return i == 3 ? kMax : float(i); });
   add("beyond half's range", [](size_t i) { return 1e6f * float(int(i % 9) - 4); });
   add("every scale at once", [](size_t i) { return std::ldexp(i % 2 ? 1.0f : -1.0f, int(i) - 140); });
-  add("steps", [](size_t i) { return float(i / 32); });
+  add("steps", [](size_t i) { return std::floor(float(i) / 32); });
   return rows;
 }
 
