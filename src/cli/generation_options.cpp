@@ -55,6 +55,12 @@ Session make_session(LoadedModel& loaded, const GenerationOptions& o) {
 Sampler make_sampler(const Tokenizer& tokenizer, const GenerationOptions& o) {
   SamplingParams params = make_sampling_params(o.sampling);
   if (o.sampling.ignore_eos) forbid_end_of_text(params, tokenizer);
+  if (params.dry_multiplier != 0) {
+    std::vector<std::string> breakers = o.sampling.dry_breakers;
+    if (breakers.empty()) breakers = {"\n", ":", "\"", "*"};  // llama.cpp's
+    if (breakers == std::vector<std::string>{"none"}) breakers.clear();
+    break_repetitions(params, tokenizer, breakers);
+  }
   return Sampler(std::move(params), size_t(tokenizer.vocabulary().n_tokens()));
 }
 

@@ -11,6 +11,7 @@ struct SamplingOptions {
   SamplingParams params;
   std::optional<uint64_t> seed;  // none: one from the system's entropy
   std::vector<std::string> logit_bias;
+  std::vector<std::string> dry_breakers;  // empty: the default; "none": no breaker
   bool ignore_eos = false;
 };
 

@@ -1,5 +1,6 @@
 #include "runtime/generate.h"
 
+#include <algorithm>
 #include <chrono>
 #include <limits>
 
@@ -87,6 +88,15 @@ void forbid_end_of_text(SamplingParams& params, const Tokenizer& tokenizer) {
   for (int32_t id = 0; id < tokenizer.vocabulary().n_tokens(); ++id)
     if (tokenizer.ends_generation(id))
       params.logit_bias.push_back({id, -std::numeric_limits<float>::infinity()});
+}
+
+void break_repetitions(SamplingParams& params, const Tokenizer& tokenizer,
+                       std::span<const std::string> texts) {
+  for (int32_t id = 0; id < tokenizer.vocabulary().n_tokens(); ++id)
+    if (std::any_of(texts.begin(), texts.end(), [piece = tokenizer.piece(id)](const std::string& text) {
+          return piece.find(text) != std::string_view::npos;
+        }))
+      params.dry_breakers.push_back(id);
 }
 
 }  // namespace assay

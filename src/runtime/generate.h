@@ -47,5 +47,8 @@ GenerateResult generate(Session& session, const Tokenizer& tokenizer, Sampler& s
 
 /// Makes the tokens that end a text impossible (--ignore-eos).
 void forbid_end_of_text(SamplingParams& params, const Tokenizer& tokenizer);
+/// Makes each token whose text holds one of `texts` a breaker of the dry stage (--dry-sequence-breaker).
+void break_repetitions(SamplingParams& params, const Tokenizer& tokenizer,
+                       std::span<const std::string> texts);
 
 }  // namespace assay

@@ -9,6 +9,7 @@ namespace assay {
 namespace {
 SamplingParams validated(SamplingParams params, size_t vocab_size) {
   validate(params, vocab_size);
+  std::sort(params.dry_breakers.begin(), params.dry_breakers.end());  // the stage searches them
   return params;
 }
 

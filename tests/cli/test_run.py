@@ -1,6 +1,11 @@
 """assay run and assay chat: text."""
+import fcntl
+import os
+import pty
+import select
 import signal
 import subprocess
+import termios
 import time
 
 import program
@@ -66,13 +71,26 @@ class Run(program.Case):
                                   "--min-p", 0, "--ignore-eos", "--seed", seed)
             out.decode()
 
+    def test_dry_ends_repetition(self):
+        """Greedy text of the small model goes in circles; the penalty breaks them, and a breaker mends that again."""
+        def circles(*options):
+            words = self.run_tales(PROMPT, "-n", 150, "--temp", 0, *options)[0].decode().split()
+            runs = [tuple(words[i:i + 5]) for i in range(len(words) - 4)]
+            return len(runs) - len(set(runs))
+        plain = circles()
+        self.assertGreater(plain, 10)
+        self.assertLess(circles("--dry-multiplier", 5), plain / 3)
+        self.assertEqual(circles("--dry-multiplier", 5, "--dry-sequence-breaker", "e",
+                                 "--dry-allowed-length", 30), plain)
+
     def test_refusals(self):
         long = "word " * 600
         for bad in [[long], [b"a\xffb"], [PROMPT, "-n", "-1"], [PROMPT, "-n", "x"], [PROMPT, "-c", "0"],
                     [PROMPT, "-c", "-5"], [PROMPT, "-c", "3"], [PROMPT, "--temp", "nan"], [PROMPT, "--temp", "1e9"],
                     [PROMPT, "--top-p", "2"], [PROMPT, "--min-p", "-1"], [PROMPT, "--seed", "x"],
                     [PROMPT, "--samplers", "magic"], [PROMPT, "--logit-bias", "5"], [PROMPT, "--logit-bias", "99999+1"],
-                    [PROMPT, "--stop", ""], [PROMPT, "--backend", "magic"], [PROMPT, "--repeat-penalty", "0"],
+                    [PROMPT, "--stop", ""], [PROMPT, "--dry-sequence-breaker", ""], [PROMPT, "--dry-base", "0"],
+                    [PROMPT, "--xtc-probability", "2"], [PROMPT, "--backend", "magic"], [PROMPT, "--repeat-penalty", "0"],
                     [PROMPT, "--file", self.dir / "absent"], ["--file", self.dir / "absent"], ["-f", self.dir]]:
             with self.subTest(bad if bad != [long] else "long"):
                 self.refused("run", program.tales, *bad)
@@ -137,6 +155,33 @@ class Chat(program.Case):
         out, err = self.assay(*self.chat, stdin=b"a\xffb\nHello\n")
         self.assertIn("UTF-8", err)
         self.assertTrue(out.strip())
+
+    def test_on_a_terminal(self):
+        """A prompt sign, an answer that Ctrl-C stops, a conversation that goes on, Ctrl-D that ends it."""
+        ours, theirs = pty.openpty()
+        endless = [*self.chat, "-n", 100000, "-c", 512, "--ignore-eos", "--backend", "exact"]
+        process = subprocess.Popen([program.path, *map(str, endless)], stdin=theirs, stdout=theirs, stderr=theirs,
+                                   start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+        os.close(theirs)
+        self.addCleanup(os.close, ours)
+        self.addCleanup(process.kill)
+
+        def until(what):
+            seen = b""
+            while what not in seen:
+                self.assertTrue(select.select([ours], [], [], 60)[0], seen)
+                seen += os.read(ours, 4096)
+            return seen
+        self.assertIn(b"Ctrl-C", until(b"> "))
+        os.write(ours, b"Hello there\n")
+        until(b"Hello there\r\n")
+        self.assertTrue(os.read(ours, 4096))  # of the answer
+        os.write(ours, b"\x03")
+        until(b"\r\n> ")
+        os.write(ours, b"/reset\n")
+        until(b"> ")
+        os.write(ours, b"\x04")
+        self.assertEqual(process.wait(timeout=60), program.DONE)
 
     def test_interrupted_while_waiting(self):
         process = subprocess.Popen([program.path, *map(str, self.chat)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,

@@ -34,7 +34,7 @@ void apply_dry(Candidates& candidates, const StageContext& context) {
   const size_t allowed = size_t(p.dry_allowed_length);
   size_t limit = 0;  // tokens since the last breaker
   const auto is_breaker = [&](int32_t id) {
-    return std::find(p.dry_breakers.begin(), p.dry_breakers.end(), id) != p.dry_breakers.end();
+    return std::binary_search(p.dry_breakers.begin(), p.dry_breakers.end(), id);
   };
   while (limit < history.size() && !is_breaker(history.recent(limit))) ++limit;
   if (limit < allowed) return;
