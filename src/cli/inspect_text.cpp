@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <iterator>
 #include <map>
 
@@ -113,7 +114,7 @@ std::string stats_text(const TensorStats& s) {
   if (highest == 0) return text;
   constexpr size_t kBarWidth = 50;
   for (size_t bin = 0; bin < TensorStats::kBins; ++bin) {
-    const size_t bar = size_t(double(s.histogram[bin]) / double(highest) * kBarWidth + 0.5);
+    const auto bar = size_t(std::lround(double(s.histogram[bin]) / double(highest) * kBarWidth));
     fmt::format_to(out, "  {:>12.4g} {:>12} {}\n", s.bin_begin(bin), s.histogram[bin], std::string(bar, '#'));
   }
   return text;

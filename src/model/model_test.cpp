@@ -41,7 +41,7 @@ class Edit {
     return *this;
   }
   /// An f32 tensor, dims[0] the row length.
-  Edit& tensor(const std::string& name, std::vector<uint64_t> dims, float value = 1) {
+  Edit& tensor(const std::string& name, const std::vector<uint64_t>& dims, float value = 1) {
     changed_.insert(name);
     uint64_t n = 1;
     for (const uint64_t d : dims) n *= d;

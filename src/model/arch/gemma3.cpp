@@ -11,7 +11,7 @@ Hparams read_hparams(HparamReader& r) {
   Hparams h = read_common_hparams(r, {.norm = Norm::Kind::rms, .rope_pairs = Rope::Pairs::halves});
   h.embedding_scale = std::sqrt(double(h.d_model));
   // The 27B model, told by its 62 layers, scales by the width of a head's share of d_model.
-  if (h.n_layers == 62) h.attention_scale = 1 / std::sqrt(double(h.d_model / h.n_heads));
+  if (h.n_layers == 62) h.attention_scale = 1 / std::sqrt(double(h.d_model) / double(h.n_heads));
   h.logit_soft_cap = r.find_float("final_logit_softcapping", 0, 0, 1e6);
   read_local_layers(r, h, 0, 6);
   h.local.rope = read_local_rope(r, h, 10000);
