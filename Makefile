@@ -20,7 +20,7 @@ packages:
 
 # clang-tidy over everything; slower than the tests.
 tidy: build
-	run-clang-tidy -quiet -p $(BUILD) '/src/.*\.cpp$$'
+	run-clang-tidy -quiet -p $(BUILD) '/(src|tests)/.*\.cpp$$'
 
 clean:
 	rm -rf $(BUILD) build-fuzz build-tsan

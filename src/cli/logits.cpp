@@ -22,7 +22,9 @@ ExitStatus run(const Options& o) {
   Session session(
       loaded->model(), loaded->ops(),
       {.n_ctx = ids.size(), .n_batch = o.model.n_batch, .n_logit_rows = 16, .kv_type = o.model.kv_type});
-  session.prefill(ids, [&](size_t, std::span<const float> logits) { file.write(std::as_bytes(logits)); });
+  session.prefill(ids, [&](size_t, std::span<const float> logits, std::span<const float>) {
+    file.write(std::as_bytes(logits));
+  });
   file.commit();
   return kDone;
 }

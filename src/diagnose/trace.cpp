@@ -18,7 +18,7 @@ std::vector<NamedTensor> trace_tokens(const Model& model, Ops& ops, std::span<co
   Session session(
       model, trace,
       {.n_ctx = ids.size(), .n_batch = ids.size(), .n_logit_rows = ids.size(), .kv_type = kv_type});
-  session.prefill(ids, [](size_t, std::span<const float>) {});
+  session.prefill(ids, [](size_t, std::span<const float>, std::span<const float>) {});
   if (trace.failure()) std::rethrow_exception(trace.failure());
 
   std::map<std::string, size_t> n_with_name, n_with_kind;

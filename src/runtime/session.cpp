@@ -53,6 +53,7 @@ Session::Session(const Model& model, Ops& ops, const SessionOptions& options)
   positions_.resize(n_batch_);
   caches_.assign(n_batch_, kv_.get());
   logits_.resize(n_logit_rows_ * n_vocab_);
+  normed_.resize(n_logit_rows_ * h.d_model);
 }
 
 void Session::run(std::span<const int32_t> ids) {
@@ -85,7 +86,11 @@ Status Session::prefill(std::span<const int32_t> ids, const RowCallback& row,
     for (size_t begin = 0; begin < n; begin += n_logit_rows_) {
       const size_t count = std::min(n - begin, n_logit_rows_);
       ops_.read(model_.logits(ops_, *workspace_, begin, count), logits_.data());
-      for (size_t i = 0; i < count; ++i) row(first + begin + i, {logits_.data() + i * n_vocab_, n_vocab_});
+      ops_.read(workspace_->normed.rows(begin, count), normed_.data());
+      const size_t d_model = normed_.size() / n_logit_rows_;
+      for (size_t i = 0; i < count; ++i)
+        row(first + begin + i, {logits_.data() + i * n_vocab_, n_vocab_},
+            {normed_.data() + i * d_model, d_model});
       if (ids.empty() && begin + count == n)  // logits() is the last row
         std::copy_n(logits_.data() + (count - 1) * n_vocab_, n_vocab_, logits_.data());
     }

@@ -23,8 +23,10 @@ struct SessionOptions {
 /// Not thread-safe. After construction nothing allocates and nothing throws but what a callback throws.
 class Session {
  public:
-  /// Logits (vocab_size) of the token at `position`, valid during the call.
-  using RowCallback = std::function<void(size_t position, std::span<const float> logits)>;
+  /// Logits (vocab_size) of the token at `position` and what the output product made them of, the final norm
+  /// (d_model). Valid during the call.
+  using RowCallback =
+      std::function<void(size_t position, std::span<const float> logits, std::span<const float> normed)>;
 
   /// `model` and `ops`, loaded with the model's weights, outlive the session. Throws UsageError when an
   /// option is out of range, MachineError when memory runs out.
@@ -68,6 +70,7 @@ class Session {
   std::vector<int32_t> ids_, positions_;  // room for n_ctx, n_batch
   std::vector<KvCache*> caches_;          // n_batch times kv_
   std::vector<float> logits_;             // (n_logit_rows, n_vocab)
+  std::vector<float> normed_;             // (n_logit_rows, d_model)
 };
 
 }  // namespace assay
