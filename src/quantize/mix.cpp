@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <initializer_list>
 #include <numeric>
 #include <optional>
 
@@ -229,8 +230,11 @@ ModelFacts read_model_facts(const Metadata& metadata) {
   const uint64_t n_heads = number("attention.head_count", 0);
   const uint64_t n_kv_heads = number("attention.head_count_kv", n_heads);
   facts.n_gqa = n_kv_heads == 0 ? 0 : n_heads / n_kv_heads;
-  const bool is_llama = facts.architecture == "llama" && n_heads != n_kv_heads && facts.n_experts != 8;
-  facts.is_70b = facts.n_layers == 80 && (is_llama || facts.architecture == "qwen2");
+  const auto is_one_of = [&](std::initializer_list<std::string_view> architectures) {
+    return std::find(architectures.begin(), architectures.end(), facts.architecture) != architectures.end();
+  };
+  const bool is_llama = is_one_of({"llama", "llama-embed"}) && n_heads != n_kv_heads && facts.n_experts != 8;
+  facts.is_70b = facts.n_layers == 80 && (is_llama || is_one_of({"deci", "olmo", "qwen2"}));
   return facts;
 }
 
