@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <map>
 #include <memory>
+#include <utility>
 
 #include "cli/command.h"
 #include "cli/json_output.h"
@@ -162,7 +163,9 @@ void notify(const Options& o, const Summary& s, const std::vector<TensorPlan>& t
     notice(fmt::format("{} tensors are not in the importance matrix", s.n_without_importance));
 }
 
-ExitStatus run(const Options& o) {
+ExitStatus run(Options& o) {
+  if (o.dry_run && o.type.empty()) std::swap(o.out, o.type);  // IN TYPE --dry-run
+  if (o.type.empty()) throw UsageError("TYPE is missing; see `assay quantize --help`");
   const Mix& mix = need_mix(o.type);
   const GgufFile file = GgufFile::open(o.in);
   std::optional<Imatrix> imatrix;
@@ -190,7 +193,11 @@ ExitStatus run(const Options& o) {
       return !signal.stop();
     };
     const auto begin = Clock::now();
-    tensors = quantize_file(file, o.out, choices, how, pool).tensors;
+    try {
+      tensors = quantize_file(file, o.out, choices, how, pool).tensors;
+    } catch (const Stopped&) {
+      throw MachineError("stopped by a signal; " + printable(o.out, 1000) + " is not written");
+    }
     seconds = std::chrono::duration<double>(Clock::now() - begin).count();
   }
   const Summary summary = sum_up(tensors);
@@ -214,8 +221,8 @@ std::function<ExitStatus()> define(CLI::App& app) {
   std::string types = "Type of the file:";
   for (const Mix& mix : mixes()) (types += ' ') += mix.name;
   app.add_option("IN", o->in, "GGUF file; of a split model, its first part")->required();
-  app.add_option("OUT", o->out, "The file to write")->required();
-  app.add_option("TYPE", o->type, types)->required();
+  app.add_option("OUT", o->out, "The file to write; may be left out with --dry-run")->required();
+  app.add_option("TYPE", o->type, types);
   app.add_option("--imatrix", o->imatrix,
                  "Importance matrix (GGUF or .dat): which columns matter. Types under 3 bits need one")
       ->option_text("FILE");

@@ -40,8 +40,8 @@ def write_sparse(path, metadata, tensors):
 
 
 def model(arch, n_layers, d=256, d_ff=512, heads=8, kv_heads=8, experts=0, tied=False, vocab=64, fused_qkv=False,
-          kv_array=False, extra=()):
-    """(metadata, tensors) of a decoder in the usual names."""
+          kv_array=False, extra=(), only=""):
+    """(metadata, tensors) of a decoder in the usual names; of its blocks' tensors, those with `only` in their names."""
     metadata = {
         "general.architecture": arch, "general.name": "shapes only",
         f"{arch}.block_count": n_layers, f"{arch}.context_length": 64, f"{arch}.embedding_length": d,
@@ -79,6 +79,7 @@ def model(arch, n_layers, d=256, d_ff=512, heads=8, kv_heads=8, experts=0, tied=
                 add("ffn_gate", d, d_ff)
             add("ffn_up", d, d_ff)
             add("ffn_down", d_ff, d)
+    tensors = [t for t in tensors if only in t[0] or not t[0].startswith("blk.")]
     return metadata, tensors + list(extra)
 
 
@@ -86,8 +87,8 @@ MODELS = {
     "llama-8-gqa4": model("llama", 8, kv_heads=2),
     "llama-6": model("llama", 6),
     "llama-32-gqa8": model("llama", 32, kv_heads=1),
-    "llama-80-70b": model("llama", 80, kv_heads=2),
-    "llama-80-65b": model("llama", 80),
+    "llama-80-70b": model("llama", 80, kv_heads=2, only="attn_v"),
+    "llama-80-65b": model("llama", 80, only="attn_v"),
     "llama-17-tied": model("llama", 17, tied=True, kv_heads=4),
     "llama-1": model("llama", 1),
     "mixtral-32": model("llama", 32, experts=8, kv_heads=2),
@@ -95,10 +96,10 @@ MODELS = {
     "moe-16-4-experts": model("llama", 16, experts=4, kv_heads=4),
     "qwen3moe-24": model("qwen3moe", 24, experts=16, kv_heads=1),
     "qwen2-24-tied": model("qwen2", 24, kv_heads=2, tied=True),
-    "qwen2-80": model("qwen2", 80, kv_heads=8),
-    "deci-80": model("deci", 80),
-    "olmo-80": model("olmo", 80),
-    "llama-embed-80": model("llama-embed", 80, kv_heads=2),
+    "qwen2-80": model("qwen2", 80, kv_heads=8, only="attn_v"),
+    "deci-80": model("deci", 80, only="attn_v"),
+    "olmo-80": model("olmo", 80, only="attn_v"),
+    "llama-embed-80": model("llama-embed", 80, kv_heads=2, only="attn_v"),
     "falcon-40": model("falcon", 40, fused_qkv=True, kv_heads=1),
     "falcon-33-gqa1": model("falcon", 33, fused_qkv=True),
     "gpt2-12": model("gpt2", 12, fused_qkv=True, extra=[("position_embd.weight", (256, 64), F32)]),
