@@ -1,6 +1,8 @@
 #include "gguf/writer.h"
 
 #include <algorithm>
+#include <limits>
+#include <memory>
 #include <stdexcept>
 #include <utility>
 
@@ -193,24 +195,52 @@ void GgufWriter::write(const std::filesystem::path& path) const {
 std::vector<std::filesystem::path> GgufWriter::write_split(const std::string& prefix,
                                                            uint16_t n_parts) const {
   if (n_parts == 0) throw UsageError("a model cannot be split into 0 parts");
+  const size_t at_most = (tensors_.size() + n_parts - 1) / n_parts;
+  std::vector<size_t> part_tensors;
+  for (size_t i = 0, left = tensors_.size(); i < n_parts; ++i, left -= part_tensors.back())
+    part_tensors.push_back(std::min(left, at_most));
+  return write_split(prefix, part_tensors);
+}
+
+std::vector<std::filesystem::path> GgufWriter::write_split(const std::string& prefix,
+                                                           std::span<const size_t> part_tensors) const {
+  if (part_tensors.empty() || part_tensors.size() > std::numeric_limits<uint16_t>::max())
+    throw UsageError("a model cannot be split into " + std::to_string(part_tensors.size()) + " parts");
+  const auto n_parts = uint16_t(part_tensors.size());
   const SplitName name{prefix, 1, n_parts};
-  const size_t part_tensors = (tensors_.size() + n_parts - 1) / n_parts;
+  struct Part {
+    GgufWriter writer;
+    Plan plan;
+    std::unique_ptr<AtomicFile> file;
+  };
+  std::vector<Part> parts(n_parts);
   std::vector<std::filesystem::path> paths;
+  size_t first = 0;
   for (uint16_t i = 0; i < n_parts; ++i) {
-    paths.push_back(name.part(i + 1u));
-    GgufWriter part;
+    if (part_tensors[i] > tensors_.size() - first)
+      throw std::logic_error("a part of tensors that are not there");
+    GgufWriter& writer = parts[i].writer;
     if (i == 0) {
-      part.pairs_ = pairs_;
-      part.n_pairs_ = n_pairs_;
+      writer.pairs_ = pairs_;
+      writer.n_pairs_ = n_pairs_;
     }
-    part.tensors_.assign(
-        tensors_.begin() + std::ptrdiff_t(std::min(tensors_.size(), part_tensors * i)),
-        tensors_.begin() + std::ptrdiff_t(std::min(tensors_.size(), part_tensors * (i + 1u))));
-    part.add(kSplitNoKey, i);
-    part.add(kSplitCountKey, n_parts);
-    part.add(kSplitTensorsKey, int32_t(tensors_.size()));
-    part.write(paths.back());
+    const auto begin = tensors_.begin() + std::ptrdiff_t(first);
+    writer.tensors_.assign(begin, begin + std::ptrdiff_t(part_tensors[i]));
+    first += part_tensors[i];
+    writer.add(kSplitNoKey, i);
+    writer.add(kSplitCountKey, n_parts);
+    writer.add(kSplitTensorsKey, int32_t(tensors_.size()));
+    paths.push_back(name.part(i + 1u));
+    parts[i].plan = writer.plan(paths.back().string());
   }
+  if (first != tensors_.size()) throw std::logic_error("the parts leave tensors out");
+  for (uint16_t i = 0; i < n_parts; ++i) {
+    parts[i].file = std::make_unique<AtomicFile>(paths[i]);
+    parts[i].file->reserve(parts[i].plan.n_bytes);
+  }
+  for (const Part& part : parts)
+    part.writer.emit(part.plan, [&](std::span<const std::byte> bytes) { part.file->write(bytes); });
+  for (const Part& part : parts) part.file->commit();
   return paths;
 }
 

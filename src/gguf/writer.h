@@ -80,8 +80,12 @@ class GgufWriter {
   /// std::logic_error when a producer gives more or fewer bytes than its tensor has.
   void write(const std::filesystem::path& path) const;
   /// Writes PREFIX-00001-of-0000N.gguf and so on, the tensors in order over the parts; their paths. The
-  /// metadata go to the first part, its alignment too: the others have the default one. Errors: as write().
+  /// metadata go to the first part, its alignment too: the others have the default one. The parts get their
+  /// names when all are complete. Errors: as write().
   std::vector<std::filesystem::path> write_split(const std::string& prefix, uint16_t n_parts) const;
+  /// The same with a given number of tensors in each part; together, all of them.
+  std::vector<std::filesystem::path> write_split(const std::string& prefix,
+                                                 std::span<const size_t> part_tensors) const;
   /// The file's bytes, for tests. Errors: as write().
   std::vector<std::byte> to_bytes() const;
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the pinned llama.cpp from npm where it is missing, then runs the parity test: run.sh ASSAY [--all].
+# Installs the pinned llama.cpp from npm where it is missing, then runs the parity tests: run.sh ASSAY [--all].
 # Without node, npm or a way to reach npm: exit status 77 (skipped), or 1 in CI (CI=true).
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -24,4 +24,11 @@ if [ ! -f $stamp ] || [ package-lock.json -nt $stamp ] || ! peer_loads 2>/dev/nu
   peer_loads || unavailable "npm cannot fetch llama.cpp for this machine (tests/parity/package.json): $log"
   touch $stamp
 fi
-exec node parity_test.mjs "$@"
+status=0
+node parity_test.mjs "$@" || status=1
+if [ "$(uname -m)" = x86_64 ]; then
+  python3 -B quantize_test.py "$1" || status=1
+else
+  echo "SKIPPED: quantize_test.py knows only the x86-64 library"
+fi
+exit $status
