@@ -30,10 +30,11 @@ struct Moments {
 Moments moments(std::span<const double> values) {
   const auto n = double(values.size());
   Moments m;
-  for (const double v : values) m.mean += v / n;
+  for (const double v : values) m.mean += v;
+  m.mean /= n;
   if (values.size() < 2) return m;
-  for (const double v : values) m.variance_of_mean += (v - m.mean) * (v - m.mean) / n;
-  m.variance_of_mean /= n - 1;
+  for (const double v : values) m.variance_of_mean += (v - m.mean) * (v - m.mean);
+  m.variance_of_mean /= n * (n - 1);
   return m;
 }
 

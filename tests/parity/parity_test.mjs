@@ -161,6 +161,61 @@ async function compareGreedy() {
   check("logits of the embedded model", logit_failures, `largest difference ${stats.largest.toFixed(5)}, rms ${rms.toFixed(6)}, ${stats.n} logits`);
 }
 
+/** -log softmax of each logit, in f64. */
+function surprises(logits) {
+  const top = logits.reduce((a, b) => Math.max(a, b));
+  const sum = logits.reduce((a, b) => a + Math.exp(b - top), 0);
+  return Float64Array.from(logits, (logit) => top + Math.log(sum) - logit);
+}
+
+/**
+ * Perplexity of three files and their KL from the F16 model, both engines on the same files and chunks. What differs is the rounding
+ * of F16 products and of sums; a KL also has the int8 activations' noise in it, which both engines have and round alike.
+ */
+async function comparePerplexity() {
+  const MAX_PERPLEXITY_RATIO = 0.001, MAX_KL_RATIO = 0.02, CONTEXT = 256, CHUNKS = 42;
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "assay-perplexity-"));
+  const failures = [], notes = [];
+  const text = path.join(ROOT, "models/tales-sample.txt");
+  try {
+    const types = ["Q8_0", "Q5_K_M", "Q4_0"], files = types.map((type) => path.join(folder, `${type}.gguf`));
+    for (const [i, type] of types.entries()) {
+      const made = await assay(["quantize", MODEL, files[i], type]);
+      if (made.status !== 0) throw new Error(made.err);
+    }
+    const told = await assay(["perplexity", MODEL, text, "-c", CONTEXT, "--chunks", CHUNKS, "--compare", ...files, "--json"].map(String));
+    if (told.status !== 0) throw new Error(told.err);
+    const ours = JSON.parse(told.out);
+    let ids, base;
+    for (const [i, file] of [MODEL, ...files].entries()) {
+      const peer = await Peer.load(file, {n_ctx: CONTEXT, n_batch: CONTEXT});
+      ids ??= peer.tokenizeWhole(fs.readFileSync(text, "utf8"), false).slice(0, CONTEXT * CHUNKS);
+      const rows = [];
+      for (let start = 0; start < ids.length; start += CONTEXT) {
+        const chunk = [peer.model.tokenBos(), ...ids.slice(start + 1, start + CONTEXT)];
+        rows.push(...(await peer.logits(chunk)).slice(CONTEXT / 2, CONTEXT - 1).map(surprises));
+      }
+      await peer.close();
+      base ??= rows;
+      const target = (r) => ids[Math.floor(r / (CONTEXT / 2 - 1)) * CONTEXT + CONTEXT / 2 + r % (CONTEXT / 2 - 1) + 1];
+      let nll = 0, kl = 0;
+      for (const [r, row] of rows.entries()) {
+        nll += row[target(r)] / rows.length;
+        base[r].forEach((s, id) => { kl += Math.exp(-s) * (row[id] - s) / rows.length; });
+      }
+      const mine = i === 0 ? ours.base : ours.files[i - 1], theirs = Math.exp(nll);
+      if (!(Math.abs(mine.perplexity[0] / theirs - 1) <= MAX_PERPLEXITY_RATIO))
+        failures.push(`perplexity of ${path.basename(file)}: ${mine.perplexity[0]}, llama.cpp ${theirs}`);
+      if (i === 0) continue;
+      if (!(Math.abs(mine.kl[0] / kl - 1) <= MAX_KL_RATIO)) failures.push(`KL of ${types[i - 1]}: ${mine.kl[0]}, llama.cpp ${kl}`);
+      notes.push(`${types[i - 1]} ${mine.perplexity[0].toFixed(4)} and ${theirs.toFixed(4)}, KL ${mine.kl[0].toFixed(6)} and ${kl.toFixed(6)}`);
+    }
+  } finally {
+    fs.rmSync(folder, {recursive: true});
+  }
+  check("perplexity and KL of three files", failures, notes.join("; "));
+}
+
 if (!ASSAY) {
   console.error("usage: node parity_test.mjs ASSAY [--all]   (or ASSAY_BIN)");
   process.exit(2);
@@ -180,4 +235,5 @@ if (fs.existsSync(vocabularies)) {
   console.log(`skipped: tokens of the large vocabularies (no folder ${vocabularies}; ASSAY_GOLDEN_DIR names it)`);
 }
 await compareGreedy();
+await comparePerplexity();
 process.exit(n_failed > 0 ? 1 : 0);
