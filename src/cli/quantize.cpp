@@ -63,7 +63,7 @@ class ProgressLine {
     shown_ = true;
     const double share = double(p.elements_done) / double(p.elements);
     const double seconds = std::chrono::duration<double>(now - begin_).count();
-    const auto left = uint64_t(seconds * (1 - share) / share + 0.5);
+    const auto left = std::lround(seconds * (1 - share) / share);
     const std::string line = fmt::format("\r\033[K{:3.0f} %  {} min {:02} s left  {}", 100 * share, left / 60,
                                          left % 60, printable(p.tensor, 60));
     std::fwrite(line.data(), 1, line.size(), stderr);
