@@ -90,8 +90,11 @@ struct Summary {
   uint64_t n_elements = 0, bytes_before = 0, bytes_after = 0;
   size_t n_fallbacks = 0, n_without_importance = 0;
   std::map<uint32_t, TypeTotal> types;  // by id
-  double bits_before() const { return 8 * double(bytes_before) / double(n_elements); }
-  double bits_after() const { return 8 * double(bytes_after) / double(n_elements); }
+  double bits_before() const { return bits(bytes_before); }
+  double bits_after() const { return bits(bytes_after); }
+  double bits(uint64_t n_bytes) const {
+    return n_elements == 0 ? 0 : 8 * double(n_bytes) / double(n_elements);
+  }
 };
 
 Summary sum_up(const std::vector<TensorPlan>& tensors) {
