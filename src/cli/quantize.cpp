@@ -63,7 +63,7 @@ class ProgressLine {
     shown_ = true;
     const double share = double(p.elements_done) / double(p.elements);
     const double seconds = std::chrono::duration<double>(now - begin_).count();
-    const auto left = uint64_t(seconds * (1 - share) / share + 0.5);
+    const auto left = std::lround(seconds * (1 - share) / share);
     const std::string line = fmt::format("\r\033[K{:3.0f} %  {} min {:02} s left  {}", 100 * share, left / 60,
                                          left % 60, printable(p.tensor, 60));
     std::fwrite(line.data(), 1, line.size(), stderr);
@@ -90,8 +90,11 @@ struct Summary {
   uint64_t n_elements = 0, bytes_before = 0, bytes_after = 0;
   size_t n_fallbacks = 0, n_without_importance = 0;
   std::map<uint32_t, TypeTotal> types;  // by id
-  double bits_before() const { return 8 * double(bytes_before) / double(n_elements); }
-  double bits_after() const { return 8 * double(bytes_after) / double(n_elements); }
+  double bits_before() const { return bits(bytes_before); }
+  double bits_after() const { return bits(bytes_after); }
+  double bits(uint64_t n_bytes) const {
+    return n_elements == 0 ? 0 : 8 * double(n_bytes) / double(n_elements);
+  }
 };
 
 Summary sum_up(const std::vector<TensorPlan>& tensors) {

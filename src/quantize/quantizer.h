@@ -23,7 +23,8 @@ struct TensorPlan {
   TypeChoice to;
   uint64_t n_elements = 0, bytes_before = 0, bytes_after = 0;
   bool has_importance = false;  // the importance matrix has its columns
-  /// Set by quantize_file where the type changed: sqrt(sum w (x - y)^2 / sum w x^2), w the importance or 1.
+  /// Set by quantize_file where the type changed: sqrt(sum w (x - y)^2 / sum w x^2), w the importance or 1,
+  /// over an eighth of the rows, spread over the tensor.
   std::optional<double> relative_error;
 };
 
@@ -44,7 +45,7 @@ struct QuantizeOptions {
   Effort effort = Effort::normal;
   bool allow_requantize = false;  // from types that have lost precision already
   bool keep_split = false;        // one output a part of the input
-  /// Called from the calling thread several times a second at least; false stops the work.
+  /// Called from the calling thread after each two million weights, and each tensor; false stops the work.
   std::function<bool(const QuantizeProgress&)> progress;
 };
 

@@ -1,12 +1,13 @@
 #include "quant/encode/encode.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
+#include <limits>
 #include <string>
 #include <vector>
 
 #include "quant/encode/encoders.h"
+#include "quant/encode/lanes.h"
 
 namespace assay {
 namespace {
@@ -19,12 +20,23 @@ const Encoder& encoder_of(const QuantType& type) {
   throw UsageError("no encoder for " + std::string(type.name));
 }
 
-/// Without a branch a value, so that it costs little beside the encoder.
-bool all_finite(const float* x, size_t n) {
-  constexpr uint32_t kExponent = 0x7f800000;
-  uint32_t bad = 0;
-  for (size_t i = 0; i < n; ++i) bad |= uint32_t((std::bit_cast<uint32_t>(x[i]) & kExponent) == kExponent);
-  return bad == 0;
+/// Copies a row, values beyond `largest` becoming it. False when one is NaN or infinite. Without a branch a
+/// value, so that it costs little beside the encoder.
+bool copy_clamped(const float* x, size_t n, float largest, float* out) {
+  constexpr float kMax = std::numeric_limits<float>::max();
+  size_t i = 0;
+  Lanes sum = all_lanes(0);
+  for (; i + kLanes <= n; i += kLanes) {
+    const Lanes v = load_lanes(x + i);
+    sum += v - clamp_lanes(v, -kMax, kMax);  // 0, or not finite: for good
+    store_lanes(out + i, clamp_lanes(v, -largest, largest));
+  }
+  float rest = sum_lanes(sum);
+  for (; i < n; ++i) {
+    rest += x[i] - std::clamp(x[i], -kMax, kMax);
+    out[i] = std::clamp(x[i], -largest, largest);
+  }
+  return rest == 0;
 }
 
 /// `importance` with the largest weight of each block made 1: the encoders compare sums within a block only.
@@ -65,12 +77,10 @@ void encode_rows(const QuantType& type, const float* rows, size_t n_rows, size_t
   const std::vector<float> importance = scaled_importance(options.importance, n_cols, type.block_elems);
   std::vector<float> x(n_cols);
   for (size_t row = 0; row < n_rows; ++row, rows += n_cols) {
-    if (!all_finite(rows, n_cols)) {
+    if (!copy_clamped(rows, n_cols, encoder.largest, x.data())) {
       const float* bad = std::find_if_not(rows, rows + n_cols, [](float v) { return std::isfinite(v); });
       throw NotFinite(row, size_t(bad - rows), *bad);
     }
-    for (size_t col = 0; col < n_cols; ++col)
-      x[col] = std::min(std::max(rows[col], -encoder.largest), encoder.largest);
     for (size_t col = 0; col < n_cols; col += type.block_elems, out += type.block_bytes)
       encoder.encode(x.data() + col, importance.data() + col, options.effort, out);
   }
