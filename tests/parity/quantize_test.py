@@ -180,7 +180,7 @@ def run_every_type(folder):
     failures, n_run = [], 0
     for mix in MIXES:
         path = folder / f"{mix}.gguf"
-        assay("quantize", TALES, path, mix, "--imatrix", imatrix)
+        assay("quantize", TALES, path, mix, "--imatrix", imatrix, "--effort", "fast")
         try:
             ask(op="load", model=str(path), n_ctx=64)
             answer = ask(op="logits", ids=[1, 300, 400, 500, 600, 700], last_only=False)
