@@ -55,7 +55,7 @@ TEST(Session, RowsAreTheLogitsOfEveryPrefix) {
       size_t n_rows = 1;
       const std::span<const int32_t> rest = std::span(kIds).subspan(1);
       EXPECT_EQ(session.prefill(rest,
-                                [&](size_t position, std::span<const float> row) {
+                                [&](size_t position, std::span<const float> row, std::span<const float>) {
                                   EXPECT_EQ(position, n_rows++);
                                   const auto prefix = std::span(kIds).first(position + 1);
                                   EXPECT_EQ(std::vector<float>(row.begin(), row.end()),
