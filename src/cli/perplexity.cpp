@@ -1,11 +1,11 @@
 // assay perplexity: how well models predict a text, and how far they are from a base.
 #include <fmt/format.h>
 
-#include <chrono>
 #include <filesystem>
 #include <memory>
 
 #include "base/atomic_file.h"
+#include "cli/chunk_progress.h"
 #include "cli/input.h"
 #include "cli/json_output.h"
 #include "cli/model_options.h"
@@ -25,34 +25,6 @@ struct Options {
   std::vector<std::string> compare;
   size_t n_ctx = 512, n_chunks = SIZE_MAX;
   bool json = false;
-};
-
-/// "chunk 12 of 80, KL 0.0031, 40 s left" on one line of a terminal, gone at the end.
-class Progress {
- public:
-  explicit Progress(size_t n_chunks) : n_chunks_(n_chunks) {}
-  ~Progress() {
-    if (shown_) write("\r\x1b[K");
-  }
-  Progress(const Progress&) = delete;
-  Progress& operator=(const Progress&) = delete;
-  /// False when the user wants to stop.
-  bool done(size_t n_done, const char* what, double value) {
-    if (errors_are_terminal()) {
-      const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
-      write(fmt::format("\r\x1b[Kchunk {} of {}, {} {:.5g}, {:.0f} s left", n_done, n_chunks_, what, value,
-                        seconds / double(n_done) * double(n_chunks_ - n_done)));
-      shown_ = true;
-    }
-    return !signal_.stop().load(std::memory_order_relaxed);
-  }
-
- private:
-  static void write(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stderr); }
-  StopOnSignal signal_;
-  size_t n_chunks_;
-  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
-  bool shown_ = false;
 };
 
 /// A model among those measured, with what the table says of its file.
@@ -109,6 +81,12 @@ void note_end(const ScoredText& text, size_t n_scored) {
     notice(fmt::format("stopped after {} of {} chunks", n_scored / text.n_rows(), text.n_chunks));
 }
 
+std::string kl_so_far(std::span<const Divergence> so_far) {
+  double sum = 0;
+  for (const Divergence& d : so_far) sum += d.kl;
+  return fmt::format("KL {:.6f}", sum / double(so_far.size()));
+}
+
 ScoredText cut(const Options& o, const Tokenizer& tokenizer) {
   if (o.text.empty()) throw UsageError("TEXT is missing: name a text file, or - for standard input");
   return cut_text(tokenizer, read_text(o.text), o.n_ctx, o.n_chunks);
@@ -119,21 +97,22 @@ ExitStatus measure_alone(const Options& o) {
   const ScoredText text = cut(o, loaded->tokenizer());
   ThreadPool pool(loaded->n_threads());
   std::vector<double> nll;
-  Progress progress(text.n_chunks);
+  ChunkProgress progress(text.n_chunks);
   if (o.write_kl_base.empty()) {
     ModelSource source(*loaded, text, o.model.n_batch, o.model.kv_type);
     nll = measure_surprise(source, text, pool, [&](std::span<const double> so_far) {
-      return progress.done(so_far.size() / text.n_rows(), "perplexity", perplexity(so_far).value);
+      return progress.done(so_far.size() / text.n_rows(),
+                           fmt::format("perplexity {:.4f}", perplexity(so_far).value));
     });
   } else {
-    write_kl_base(
-        o.write_kl_base, *loaded, text, o.model.n_batch, o.model.kv_type,
-        [&](size_t chunk, size_t row, std::span<const float> logits) {
-          nll.push_back(surprise({logits}, text.target(chunk, row)));
-          need_finite(nll.back(), chunk);
-          if (row + 1 == text.n_rows() && !progress.done(chunk + 1, "perplexity", perplexity(nll).value))
-            throw UsageError("stopped; " + printable(o.write_kl_base, 1000) + " was not written");
-        });
+    write_kl_base(o.write_kl_base, *loaded, text, o.model.n_batch, o.model.kv_type,
+                  [&](size_t chunk, size_t row, std::span<const float> logits) {
+                    nll.push_back(surprise({logits}, text.target(chunk, row)));
+                    need_finite(nll.back(), chunk);
+                    if (row + 1 == text.n_rows() &&
+                        !progress.done(chunk + 1, fmt::format("perplexity {:.4f}", perplexity(nll).value)))
+                      throw UsageError("stopped; " + printable(o.write_kl_base, 1000) + " was not written");
+                  });
   }
   note_end(text, nll.size());
   const Estimate value = perplexity(nll);
@@ -186,11 +165,9 @@ ExitStatus measure_against_file(const Options& o) {
   ModelSource source(*loaded, text, o.model.n_batch, o.model.kv_type);
   ThreadPool pool(loaded->n_threads());
   LogitSource* const models[] = {&source};
-  Progress progress(text.n_chunks);
+  ChunkProgress progress(text.n_chunks);
   const auto all = measure_divergence(*base, models, text, pool, [&](auto so_far) {
-    double sum = 0;
-    for (const Divergence& d : so_far[0]) sum += d.kl;
-    return progress.done(so_far[0].size() / text.n_rows(), "KL", sum / double(so_far[0].size()));
+    return progress.done(so_far[0].size() / text.n_rows(), kl_so_far(so_far[0]));
   });
   note_end(text, all[0].size());
   const DivergenceSummary summary = summarize(all[0]);
@@ -238,11 +215,9 @@ ExitStatus compare(const Options& o) {
   }
   ModelSource base_source(*base.loaded, text, o.model.n_batch, o.model.kv_type);
   ThreadPool pool(base.loaded->n_threads());
-  Progress progress(text.n_chunks);
+  ChunkProgress progress(text.n_chunks);
   const auto all = measure_divergence(base_source, models, text, pool, [&](auto so_far) {
-    double sum = 0;
-    for (const Divergence& d : so_far[0]) sum += d.kl;
-    return progress.done(so_far[0].size() / text.n_rows(), "KL of the first", sum / double(so_far[0].size()));
+    return progress.done(so_far[0].size() / text.n_rows(), kl_so_far(so_far[0]));
   });
   note_end(text, all[0].size());
   std::vector<DivergenceSummary> summaries;

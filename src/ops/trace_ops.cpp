@@ -80,37 +80,18 @@ void TraceOps::record(Name name, const char* op, Tensor x, std::vector<size_t> i
         std::accumulate(inner_shape.begin(), inner_shape.end(), size_t(1), std::multiplies<>()));
     r.shape.insert(r.shape.end(), inner_shape.begin(), inner_shape.end());
     r.values.resize(x.n_rows * x.n_cols);
-    inner_.read(x, r.values.data());
+    inner().read(x, r.values.data());
     return r;
   });
 }
 
-void TraceOps::load(std::span<const Weight* const> weights, const Progress& progress) {
-  inner_.load(weights, progress);
-}
-Tensor TraceOps::allocate(size_t n_rows, size_t n_cols) {
-  return inner_.allocate(n_rows, n_cols);
-}
-std::unique_ptr<KvCache> TraceOps::make_kv_cache(const KvShape& shape) {
-  return inner_.make_kv_cache(shape);
-}
-void TraceOps::read(Tensor from, double* to) {
-  inner_.read(from, to);
-}
-void TraceOps::read(Tensor from, float* to) {
-  inner_.read(from, to);
-}
-void TraceOps::write(Tensor to, const double* from) {
-  inner_.write(to, from);
-}
-
 void TraceOps::embed(Name name, Tensor out, const Weight& table, std::span<const int32_t> ids) noexcept {
-  inner_.embed(name, out, table, ids);
+  inner().embed(name, out, table, ids);
   record(name, "GET_ROWS", out, {out.n_cols});
 }
 
 void TraceOps::norm(Name name, Tensor out, Tensor in, const Norm& norm) noexcept {
-  inner_.norm(name, out, in, norm);
+  inner().norm(name, out, in, norm);
   const char* op = !norm.bias.empty() ? "ADD" : "MUL";
   if (norm.group == out.n_cols)
     record(name, op, out, {out.n_cols});
@@ -119,25 +100,25 @@ void TraceOps::norm(Name name, Tensor out, Tensor in, const Norm& norm) noexcept
 }
 
 void TraceOps::linear(std::span<const Product> products, Tensor in) noexcept {
-  inner_.linear(products, in);
+  inner().linear(products, in);
   for (const Product& p : products) record(p.name, kind_of(*p.linear, "MUL_MAT"), p.out, {p.out.n_cols});
 }
 
 void TraceOps::rope(Name name, Tensor x, size_t head_dim, const Rope& rope, const Batch& batch) noexcept {
-  inner_.rope(name, x, head_dim, rope, batch);
+  inner().rope(name, x, head_dim, rope, batch);
   record(name, "ROPE", x, {x.n_cols / head_dim, head_dim});
 }
 
 void TraceOps::store_kv(size_t layer, Tensor k, Tensor v, const Batch& batch) noexcept {
-  inner_.store_kv(layer, k, v, batch);
+  inner().store_kv(layer, k, v, batch);
 }
 
 void TraceOps::attention(Name name, size_t layer, Tensor out, Tensor q, const Batch& batch,
                          const AttentionParams& params) noexcept {
-  inner_.attention(name, layer, out, q, batch, params);
+  inner().attention(name, layer, out, q, batch, params);
   Scores s;
   record([&] {
-    s = scores(inner_, name, layer, q, batch, params);
+    s = scores(inner(), name, layer, q, batch, params);
     return std::move(s.kq);
   });
   record([&] { return std::move(s.soft_max); });
@@ -145,28 +126,28 @@ void TraceOps::attention(Name name, size_t layer, Tensor out, Tensor q, const Ba
 }
 
 void TraceOps::activate(Name name, Tensor x, Activation f) noexcept {
-  inner_.activate(name, x, f);
+  inner().activate(name, x, f);
   record(name, "UNARY", x, {x.n_cols});
 }
 void TraceOps::activate_mul(Name name, Tensor gate, Tensor up, Activation f) noexcept {
-  inner_.activate_mul(name, gate, up, f);
+  inner().activate_mul(name, gate, up, f);
   record(name, "GLU", gate, {gate.n_cols});
 }
 void TraceOps::add(Name name, Tensor x, Tensor y) noexcept {
-  inner_.add(name, x, y);
+  inner().add(name, x, y);
   record(name, "ADD", x, {x.n_cols});
 }
 void TraceOps::scale(Name name, Tensor x, double factor) noexcept {
-  inner_.scale(name, x, factor);
+  inner().scale(name, x, factor);
   record(name, "SCALE", x, {x.n_cols});
 }
 void TraceOps::soft_cap(Name name, Tensor x, double cap) noexcept {
-  inner_.soft_cap(name, x, cap);
+  inner().soft_cap(name, x, cap);
   record(name, "SCALE", x, {x.n_cols});
 }
 
 void TraceOps::route(Name name, Routing& routing, Tensor logits, const RouteParams& params) noexcept {
-  inner_.route(name, routing, logits, params);
+  inner().route(name, routing, logits, params);
   record([&] {
     return TraceRecord{full_name(name),
                        "ARGSORT",
@@ -184,13 +165,13 @@ void TraceOps::route(Name name, Routing& routing, Tensor logits, const RoutePara
 }
 
 void TraceOps::expert_linear(std::span<const Product> products, Tensor in, const Routing& routing) noexcept {
-  inner_.expert_linear(products, in, routing);
+  inner().expert_linear(products, in, routing);
   for (const Product& p : products)
     record(p.name, kind_of(*p.linear, "MUL_MAT_ID"), p.out, {routing.n_used, p.out.n_cols});
 }
 
 void TraceOps::expert_sum(Name name, Tensor out, Tensor slots, const Routing& routing) noexcept {
-  inner_.expert_sum(name, out, slots, routing);
+  inner().expert_sum(name, out, slots, routing);
   record(name, "ADD", out, {out.n_cols});
 }
 

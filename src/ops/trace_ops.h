@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "ops/ops.h"
+#include "ops/forward_ops.h"
 
 namespace assay {
 
@@ -25,22 +25,14 @@ using TraceSink = std::function<void(TraceRecord&&)>;
 /// computes: "kq" = q . k before scale, cap and mask, and "kq_soft_max", both [head, query row, key position]
 /// with positions up to the batch's last; an entry without a key of its own sequence is 0. Routing gives
 /// "ffn_moe_topk" (ids of the experts) and their weights.
-class TraceOps final : public Ops {
+class TraceOps final : public ForwardOps {
  public:
   /// `inner` outlives this object.
-  TraceOps(Ops& inner, TraceSink sink) : inner_(inner), sink_(std::move(sink)) {}
+  TraceOps(Ops& inner, TraceSink sink) : ForwardOps(inner), sink_(std::move(sink)) {}
 
   /// What the sink, or the memory for a record, threw first; after it nothing more is recorded. Operations
   /// themselves do not throw: ask here when the run is over.
   std::exception_ptr failure() const { return failure_; }
-
-  std::string_view name() const noexcept override { return inner_.name(); }
-  void load(std::span<const Weight* const> weights, const Progress& progress) override;
-  Tensor allocate(size_t n_rows, size_t n_cols) override;
-  std::unique_ptr<KvCache> make_kv_cache(const KvShape& shape) override;
-  void read(Tensor from, double* to) override;
-  void read(Tensor from, float* to) override;
-  void write(Tensor to, const double* from) override;
 
   void embed(Name name, Tensor out, const Weight& table, std::span<const int32_t> ids) noexcept override;
   void norm(Name name, Tensor out, Tensor in, const Norm& norm) noexcept override;
@@ -64,7 +56,6 @@ class TraceOps final : public Ops {
   void record(const Make& make) noexcept;
   void record(Name name, const char* op, Tensor x, std::vector<size_t> inner_shape) noexcept;
 
-  Ops& inner_;
   TraceSink sink_;
   std::exception_ptr failure_;
 };
