@@ -12,6 +12,7 @@
 
 #include "cli/command.h"
 #include "cli/json_output.h"
+#include "cli/quantize_auto.h"
 #include "cli/terminal.h"
 
 namespace assay::cli {
@@ -23,6 +24,7 @@ using Clock = std::chrono::steady_clock;
 struct Options {
   std::string in, out, type, imatrix, output_type, token_embedding_type, effort = "normal";
   std::vector<std::string> tensor_types;
+  AutoOptions automatic;
   size_t n_threads = 0;
   bool pure = false, leave_output = false, allow_requantize = false, keep_split = false, dry_run = false,
        json = false;
@@ -166,16 +168,36 @@ void notify(const Options& o, const Summary& s, const std::vector<TensorPlan>& t
     notice(fmt::format("{} tensors are not in the importance matrix", s.n_without_importance));
 }
 
+/// The mix whose base type holds most of the weights: what the file calls itself.
+const Mix& nearest_mix(const GgufFile& file, std::span<const TypeChoice> choices) {
+  std::map<const QuantType*, uint64_t> n_elements;
+  for (size_t i = 0; i < choices.size(); ++i) n_elements[choices[i].type] += file.tensors()[i].n_elements;
+  const Mix* nearest = &need_mix("Q8_0");
+  for (const Mix& mix : mixes())
+    if (n_elements[mix.base] > n_elements[nearest->base]) nearest = &mix;
+  return *nearest;
+}
+
 ExitStatus run(Options& o) {
-  if (o.dry_run && o.type.empty()) std::swap(o.out, o.type);  // IN TYPE --dry-run
-  if (o.type.empty()) throw UsageError("TYPE is missing; see `assay quantize --help`");
-  const Mix& mix = need_mix(o.type);
+  const bool is_automatic = !o.automatic.budget.empty();
+  if (o.dry_run && o.type.empty() && !is_automatic) std::swap(o.out, o.type);  // IN TYPE --dry-run
+  if (is_automatic && !o.type.empty())
+    throw UsageError("--auto chooses the types: TYPE " + printable(o.type) + " is not wanted beside it");
+  if (o.type.empty() && !is_automatic) throw UsageError("TYPE is missing; see `assay quantize --help`");
+  const Mix* mix = &need_mix(is_automatic ? "Q8_0" : o.type);
   const GgufFile file = GgufFile::open(o.in);
   std::optional<Imatrix> imatrix;
   if (!o.imatrix.empty()) imatrix = read_imatrix(o.imatrix);
   const MixOptions options = mix_options(o, file.n_parts() > 1);
-  const std::vector<TypeChoice> choices =
-      choose_types(file.tensors(), read_model_facts(file.metadata()), mix, options);
+  std::vector<TypeChoice> choices =
+      choose_types(file.tensors(), read_model_facts(file.metadata()), *mix, options);
+  AutoChoice automatic;
+  if (is_automatic) {
+    o.automatic.n_threads = o.n_threads;
+    automatic = choose_automatically(o.in, choices, imatrix ? &*imatrix : nullptr, o.automatic);
+    choices = automatic.choices;
+    mix = &nearest_mix(file, choices);
+  }
   std::vector<TensorPlan> tensors;
   double seconds = 0;
   if (o.dry_run) {
@@ -185,7 +207,7 @@ ExitStatus run(Options& o) {
     ProgressLine line;
     ThreadPool pool(o.n_threads ? o.n_threads : ThreadPool::default_threads());
     QuantizeOptions how;
-    how.file_type = mix.file_type;
+    how.file_type = mix->file_type;
     how.imatrix = imatrix ? &*imatrix : nullptr;
     how.imatrix_path = o.imatrix;
     how.effort = effort_of(o.effort);
@@ -206,13 +228,17 @@ ExitStatus run(Options& o) {
   const Summary summary = sum_up(tensors);
   notify(o, summary, tensors);
   if (o.json) {
-    Json json = to_json(o, mix, tensors, summary);
+    Json json = to_json(o, *mix, tensors, summary);
+    if (is_automatic) json["kl"] = {automatic.measured_kl, automatic.measured_error};
     if (!o.dry_run) json["seconds"] = seconds;
     print_json(json);
     return kDone;
   }
   if (o.dry_run) print_tensors(tensors);
   print_summary(summary);
+  if (is_automatic)
+    print(fmt::format("KL       {:.6f} ± {:.6f} nats a token on the text (sum of the tensors' own: {:.6f})\n",
+                      automatic.measured_kl, automatic.measured_error, automatic.estimated_kl));
   if (!o.dry_run)
     print(fmt::format("time     {:.2f} s, {:.0f} MB/s of input\n", seconds,
                       double(summary.bytes_before) / 1e6 / seconds));
@@ -251,6 +277,7 @@ std::function<ExitStatus()> define(CLI::App& app) {
   app.add_option("-t,--threads", o->n_threads, "Threads; 0: the processors there are")
       ->check(CLI::Range(0, 1024))
       ->option_text("N");
+  add_auto_options(app, o->automatic);
   app.add_flag("--json", o->json, "Print JSON");
   return [o] { return run(*o); };
 }
@@ -261,6 +288,7 @@ extern const Command command_quantize{
     "quantize", "Make a smaller file of a model: quantize its tensors",
     "Example: assay quantize model-f16.gguf model-q4_k_m.gguf Q4_K_M\n"
     "         assay quantize model-f16.gguf small.gguf IQ2_XS --imatrix imatrix.gguf\n"
+    "         assay quantize model-f16.gguf best.gguf --auto 4.5bpw --text sample.txt\n"
     "         assay quantize model-f16.gguf mine.gguf Q4_K_M --tensor-type 'blk\\.0\\..*=Q8_0' --dry-run",
     define};
 

@@ -69,7 +69,7 @@ NotFinite::NotFinite(size_t row_, size_t col_, float value)
       col(col_) {}
 
 void encode_rows(const QuantType& type, const float* rows, size_t n_rows, size_t n_cols,
-                 const EncodeOptions& options, std::byte* out) {
+                 const EncodeRowsOptions& options, std::byte* out) {
   if (n_cols % type.block_elems != 0)
     throw UsageError(std::to_string(n_cols) + " columns are not whole blocks of " +
                      std::to_string(type.block_elems) + " (" + std::string(type.name) + ")");

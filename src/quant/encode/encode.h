@@ -12,7 +12,7 @@ namespace assay {
 /// How long an encoder searches. `normal` is meant for everyday use; `max` for files that many will download.
 enum class Effort : uint8_t { fast, normal, max };
 
-struct EncodeOptions {
+struct EncodeRowsOptions {
   /// One weight a column, finite and not negative: the encoder minimizes sum importance * error^2. Empty: all
   /// equal.
   std::span<const float> importance;
@@ -31,6 +31,6 @@ struct NotFinite : UsageError {
 /// the first NaN or infinity, with nothing said about `out`; UsageError when n_cols is not whole blocks, or
 /// the importance has not n_cols weights or an invalid one.
 void encode_rows(const QuantType& type, const float* rows, size_t n_rows, size_t n_cols,
-                 const EncodeOptions& options, std::byte* out);
+                 const EncodeRowsOptions& options, std::byte* out);
 
 }  // namespace assay

@@ -35,7 +35,7 @@ namespace {
 constexpr size_t kRows = 16, kCols = 512;  // of encoder_input.f32
 
 std::vector<std::byte> encode(const QuantType& type, const std::vector<float>& x, size_t n_cols,
-                              const EncodeOptions& options = {}) {
+                              const EncodeRowsOptions& options = {}) {
   std::vector<std::byte> blocks(x.size() / type.block_elems * type.block_bytes);
   encode_rows(type, x.data(), x.size() / n_cols, n_cols, options, blocks.data());
   return blocks;
