@@ -9,7 +9,7 @@ case ${1:-} in
     build=build-fuzz
     # Fuzzers link their own main; the flag only adds coverage to the code under test.
     scripts/fuzz.sh --configure
-    programs=(base_test quant_test gguf_test tokenizer_test jinja_test sampling_test cpu_test models_test)
+    programs=(base_test quant_test gguf_test tokenizer_test jinja_test sampling_test cpu_test quantize_test judge_test models_test)
     filter='-*Exhaustive*'
     ;;
   threads)

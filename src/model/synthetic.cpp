@@ -13,6 +13,7 @@ namespace {
 
 // TinyLlama's is the shape of the published TinyLlama-1.1B; the small one is for tests.
 constexpr std::array kShapes = {SyntheticShape{"tinyllama-1.1b", 22, 2048, 32, 4, 5632, 32000, 2048},
+                                SyntheticShape{"llama-150m", 12, 1024, 16, 4, 2816, 8192, 2048},
                                 SyntheticShape{"small", 2, 512, 8, 2, 1024, 512, 512}};
 
 std::string lower(std::string_view text) {

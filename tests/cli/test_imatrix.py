@@ -14,9 +14,6 @@ class Imatrix(program.Case):
         self.assay("imatrix", program.tales, text, "-c", 64, "-o", target, *options)
         return target
 
-    def chunks(self, file):
-        return {pair["key"]: pair["value"] for pair in self.json("inspect", file)["metadata"]}["imatrix.chunk_count"]
-
     def test_the_quantizer_takes_it(self):
         imatrix = self.make("im.gguf", "--chunks", 6, "--process-output")
         summary = self.json("imatrix", program.tales, SAMPLE, "-c", 64, "--chunks", 6, "-o", self.dir / "again.gguf",

@@ -4,9 +4,10 @@ import subprocess
 
 import program
 
-COMMANDS = ["run", "chat", "inspect", "tokenize", "template", "logits", "trace", "decode"]
+COMMANDS = ["run", "chat", "inspect", "tokenize", "template", "logits", "trace", "decode", "imatrix", "quantize",
+            "perplexity"]
 # What each command needs beside its file, to get as far as opening it.
-REST = {"run": ["x"], "tokenize": ["x"], "logits": ["--tokens", "1", "-o", "out"],
+REST = {"run": ["x"], "imatrix": ["x", "-o", "out"], "quantize": ["out", "Q8_0"], "perplexity": ["x"], "tokenize": ["x"], "logits": ["--tokens", "1", "-o", "out"],
         "trace": ["--tokens", "1", "-o", "out"]}
 
 
