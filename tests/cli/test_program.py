@@ -4,8 +4,8 @@ import subprocess
 
 import program
 
-COMMANDS = ["run", "chat", "inspect", "tokenize", "template", "logits", "trace", "decode", "imatrix", "quantize",
-            "perplexity"]
+COMMANDS = ["run", "chat", "inspect", "tokenize", "template", "logits", "trace", "imatrix", "quantize", "perplexity",
+            "decode"]
 # What each command needs beside its file, to get as far as opening it.
 REST = {"run": ["x"], "imatrix": ["x", "-o", "out"], "quantize": ["out", "Q8_0"], "perplexity": ["x"], "tokenize": ["x"], "logits": ["--tokens", "1", "-o", "out"],
         "trace": ["--tokens", "1", "-o", "out"]}
@@ -39,7 +39,7 @@ class Usage(program.Case):
                self.file("magic", head), self.file("half", content[:len(content) // 2]),
                self.file("version", head + b"\x01\0\0\0" + content[8:]), self.file("text", b"hello\n"),
                self.file("wild\x1b[2Jname", b"x")]
-        for command in COMMANDS[:-1]:
+        for command in COMMANDS[:-1]:  # decode reads blocks, not models
             for path in bad:
                 with self.subTest(command=command, path=path):
                     err = self.refused(command, path, *REST.get(command, []))
