@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <deque>
+#include <exception>
 
 #include "ops/substitute_ops.h"
 #include "quant/encode/encode.h"
@@ -109,20 +110,31 @@ struct SensitivityProbe::State {
   }
 
   /// Calls visit(row number, floats, importance of its columns) for every `stride`-th row, on all threads.
+  /// Throws UsageError naming the tensor for a value that no block can hold.
   template <class Visit>
   void for_rows(const Weight& weight, uint64_t stride, const Visit& visit) {
     const std::vector<float> importance = importance_of(weight);
-    const size_t n_rows = weight.n_rows * weight.n_experts;
-    pool.run((n_rows + stride - 1) / stride, [&](size_t i) {
-      const size_t row = i * stride, expert = row / weight.n_rows;
-      std::vector<float> values(weight.n_cols);
-      weight.type->dequantize(weight.row(row % weight.n_rows, expert).data(),
-                              weight.n_cols / weight.type->block_elems, values.data());
-      const std::span<const float> columns =
-          importance.empty() ? std::span<const float>()
-                             : std::span(importance).subspan(expert * weight.n_cols, weight.n_cols);
-      visit(row, values, columns);
+    const size_t n_rows = weight.n_rows * weight.n_experts, n_visits = (n_rows + stride - 1) / stride;
+    std::vector<std::exception_ptr> errors(n_visits);
+    pool.run(n_visits, [&](size_t i) {
+      try {
+        const size_t row = i * stride, expert = row / weight.n_rows;
+        std::vector<float> values(weight.n_cols);
+        weight.type->dequantize(weight.row(row % weight.n_rows, expert).data(),
+                                weight.n_cols / weight.type->block_elems, values.data());
+        std::span<const float> columns(importance);
+        if (!columns.empty()) columns = columns.subspan(expert * weight.n_cols, weight.n_cols);
+        visit(row, values, columns);
+      } catch (...) {
+        errors[i] = std::current_exception();
+      }
     });
+    for (size_t i = 0; i < n_visits; ++i) try {
+        if (errors[i]) std::rethrow_exception(errors[i]);
+      } catch (const NotFinite& error) {
+        throw UsageError("tensor " + printable(weight.name) + ", row " + std::to_string(i * stride) +
+                         ", column " + std::to_string(error.col) + ": is not a number that a block can hold");
+      }
   }
 
   const Weight& stored(const Weight& weight, const QuantType& type) {

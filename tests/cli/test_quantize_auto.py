@@ -43,4 +43,11 @@ class QuantizeAuto(program.Case):
         self.refused("quantize", program.tales, out, "Q4_K", "--text", SAMPLE)
         self.refused("quantize", program.tales, out, "--auto", "1bpw", "--text", SAMPLE, says="smallest")
         self.refused("quantize", program.tales, out, "--auto", "4bpw", "--text", self.file("short", b"a word"), says="two chunks")
+        # A NaN that the text never meets: in the embedding of a token that it has not.
+        [embedding] = [t for t in self.json("inspect", program.tales)["tensors"] if t["name"] == "token_embd.weight"]
+        bad = bytearray(program.tales.read_bytes())
+        at = embedding["file_offset"] + 2 * (5 * 256 + 3)
+        bad[at:at + 2] = b"\x00\x7e"
+        self.refused("quantize", self.file("nan.gguf", bad), out, "--auto", "4bpw", "--text", SAMPLE, "--chunks", 2,
+                     says="token_embd.weight, row 5, column 3")
         self.assertFalse(out.exists())
