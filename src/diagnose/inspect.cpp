@@ -2,8 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 #include <string>
+
+#include "base/nearest_name.h"
 
 namespace assay {
 namespace {
@@ -41,36 +42,14 @@ void for_each_value(const GgufFile& file, const TensorInfo& tensor, const Visit&
     for (size_t i = 0; i < n; ++i) visit(double(chunk[i]));
 }
 
-/// Letters to insert, remove or replace to make one name of the other.
-size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), size_t(0));
-  for (size_t i = 0; i < a.size(); ++i) {
-    size_t diagonal = std::exchange(row[0], i + 1);
-    for (size_t j = 0; j < b.size(); ++j) {
-      const size_t replaced = diagonal + (a[i] != b[j]);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({replaced, diagonal + 1, row[j] + 1});
-    }
-  }
-  return row.back();
-}
-
 }  // namespace
 
 const TensorInfo& need_tensor(const GgufFile& file, std::string_view name) {
   if (const TensorInfo* tensor = file.find(name)) return *tensor;
   std::string problem = printable(file.path(), 1000) + ": has no tensor \"" + printable(name) + "\"";
-  constexpr size_t kLongest = 200;
-  const TensorInfo* nearest = nullptr;
-  size_t least = SIZE_MAX;
-  if (name.size() <= kLongest)
-    for (const TensorInfo& t : file.tensors())
-      if (const size_t d = t.name.size() <= kLongest ? edit_distance(name, t.name) : SIZE_MAX; d < least) {
-        least = d;
-        nearest = &t;
-      }
-  if (nearest) problem += "; the nearest name is \"" + printable(nearest->name) + "\"";
+  const std::string_view nearest =
+      nearest_name(name, file.tensors(), [](const TensorInfo& t) { return t.name; });
+  if (!nearest.empty()) problem += "; the nearest name is \"" + printable(nearest) + "\"";
   throw UsageError(problem);
 }
 

@@ -74,7 +74,7 @@ void TraceOps::record(const Make& make) noexcept {
 
 void TraceOps::record(Name name, const char* op, Tensor x, std::vector<size_t> inner_shape) noexcept {
   record([&] {
-    TraceRecord r{full_name(name), op, {}, {}};
+    TraceRecord r{full_name(name), op, {}, {}, x};
     r.shape.push_back(
         x.n_rows * x.n_cols /
         std::accumulate(inner_shape.begin(), inner_shape.end(), size_t(1), std::multiplies<>()));
@@ -152,7 +152,8 @@ void TraceOps::route(Name name, Routing& routing, Tensor logits, const RoutePara
     return TraceRecord{full_name(name),
                        "ARGSORT",
                        {logits.n_rows, routing.n_used},
-                       {routing.experts.begin(), routing.experts.end()}};
+                       {routing.experts.begin(), routing.experts.end()},
+                       {}};
   });
   const char* weights = params.scale != 1  ? "ffn_moe_weights_scaled"
                         : params.normalize ? "ffn_moe_weights_norm"
@@ -160,7 +161,7 @@ void TraceOps::route(Name name, Routing& routing, Tensor logits, const RoutePara
   const char* op = params.scale != 1 ? "SCALE" : params.normalize ? "DIV" : "GET_ROWS";
   record([&] {
     return TraceRecord{
-        full_name({weights, name.layer}), op, {logits.n_rows, routing.n_used}, routing.weights};
+        full_name({weights, name.layer}), op, {logits.n_rows, routing.n_used}, routing.weights, {}};
   });
 }
 

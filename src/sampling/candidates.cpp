@@ -22,8 +22,13 @@ void Candidates::load(std::span<const float> logits, std::span<const LogitBias> 
     if (!(logit < kInfinity))
       throw BadLogits("logit of token " + std::to_string(id) + " is " +
                       (std::isnan(logit) ? "not a number" : "+infinity"));
-    if (logit > -kInfinity) items_.push_back({int32_t(id), logit});
+    items_.push_back({int32_t(id), logit});
   }
+  drop_impossible();
+}
+
+void Candidates::drop_impossible() {
+  keep_if([](const Candidate& c) { return c.logit > -kInfinity; });
   if (items_.empty()) throw BadLogits("every token's logit is -infinity");
 }
 

@@ -58,8 +58,14 @@ class Candidates {
     std::erase_if(items_, [&](const Candidate& c) { return !keep(c); });
     n_sorted_ = std::min(n_sorted_, items_.size());
   }
-  /// To be called by a stage that changed logits.
-  void logits_changed() noexcept { n_sorted_ = 0; }
+  /// To be called by a stage that changed logits. A token that it pushed to -infinity is out of play; throws
+  /// BadLogits when that leaves none.
+  void logits_changed() {
+    n_sorted_ = 0;
+    drop_impossible();
+  }
+  /// The same for a stage that kept the order of rank.
+  void drop_impossible();
 
   /// The highest in rank. Throws BadLogits when its logit is infinite (a stage overflowed).
   const Candidate& best() const;

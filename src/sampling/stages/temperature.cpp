@@ -38,6 +38,7 @@ void apply_temperature(Candidates& candidates, const StageContext& context) {
   }
   // Keeps the order of rank: equal quotients of unequal logits stay where they are.
   for (Candidate& c : candidates.items()) c.logit /= temperature;
+  candidates.drop_impossible();
 }
 
 }  // namespace assay

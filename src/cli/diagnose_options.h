@@ -1,0 +1,27 @@
+// The options of `assay diagnose`, and its modes: one file diagnose_MODE.cpp each, one line in diagnose_modes.inc.
+#pragma once
+#include <memory>
+#include <string>
+
+#include "cli/model_options.h"
+#include "diagnose/finding.h"
+
+namespace assay::cli {
+
+struct DiagnoseOptions {
+  ModelOptions model;
+  std::string tokens, text, messages;    // --tokens ids.json, --text P or --text-file, --messages F
+  std::string weights, tensor, rows;     // --weights DUMP --tensor NAME [--rows A:B]
+  std::string trace;                     // --trace T.safetensors
+  std::string logits, ids;               // --logits L.npy --ids 1,2,3
+  std::string endpoint, endpoint_model;  // --endpoint URL
+  bool json = false;
+};
+
+struct DiagnoseMode {
+  std::string_view option;                         // what chooses it: "--tokens"
+  std::string DiagnoseOptions::*value;             // given when not empty
+  Finding (*run)(const DiagnoseOptions& options);  // throws the errors of load_error.h
+};
+
+}  // namespace assay::cli
