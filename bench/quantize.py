@@ -3,9 +3,9 @@
 
     bench/quantize.py [build/assay] [--no-speed] [TYPE...]
 
-Quality: the embedded model in each type, every quantizable tensor (pure). The error is sqrt(sum (x - y)^2 / sum x^2) over the weights
-that changed, the KL is from F16 on models/tales-sample.txt, both files measured in the same pass by Assay. Types that need an
-importance matrix get the same one, which `assay imatrix` makes of that text, and Q8_0 embeddings, which no matrix covers.
+Quality: the embedded model in each type, every quantizable tensor (pure), once without an importance matrix and once with the one that
+`assay imatrix` makes of models/tales-sample.txt. The error is sqrt(sum (x - y)^2 / sum x^2) over the weights that changed, the weighted
+one has each square times its column's importance; the KL is from F16 on that text, both files measured in the same pass by Assay.
 Speed: a random F16 model, one thread, whole program with fsync, A B A B, medians, MB/s of F16 input.
 llama.cpp comes from npm: run tests/parity/run.sh once.
 """
@@ -18,17 +18,18 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import cycle
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "parity"))
 from llama_quantizer import Quantizer  # noqa: E402
 
 TALES, TEXT = ROOT / "models/tales-6m-f16.gguf", ROOT / "models/tales-sample.txt"
-# llama.cpp's llama_ftype of each kind.
+# llama.cpp's llama_ftype of each kind. Pure, a mix is its main type: IQ2_M is IQ2_S, and IQ2_S would be IQ2_XS again.
 KINDS = {"Q8_0": 7, "Q6_K": 18, "Q5_K_S": 16, "Q5_1": 9, "Q5_0": 8, "Q4_K_S": 14, "Q4_1": 3, "Q4_0": 2, "IQ4_NL": 25, "IQ4_XS": 30,
-         "Q3_K_S": 11, "IQ3_S": 26, "IQ3_XXS": 23, "Q2_K": 10, "IQ2_S": 28, "IQ2_XS": 20, "IQ2_XXS": 19, "IQ1_M": 31, "IQ1_S": 24,
+         "Q3_K_S": 11, "IQ3_S": 26, "IQ3_XXS": 23, "Q2_K": 10, "IQ2_M": 29, "IQ2_XS": 20, "IQ2_XXS": 19, "IQ1_M": 31, "IQ1_S": 24,
          "TQ2_0": 37, "TQ1_0": 36}
-WITH_IMATRIX = {"IQ3_XXS", "IQ2_S", "IQ2_XS", "IQ2_XXS", "IQ1_M", "IQ1_S"}
+WITH_IMATRIX = {"IQ3_XXS", "IQ2_M", "IQ2_XS", "IQ2_XXS", "IQ1_M", "IQ1_S"}
 SPEED = {"Q4_K_M": 15, "Q6_K": 18, "Q5_K_M": 17, "Q8_0": 7}
 SPEED_SHAPE = "llama-150m:f16"
 ROUNDS = 3
@@ -41,37 +42,54 @@ def assay(*arguments):
     return done.stdout
 
 
-def error_of(file):
-    """Over all tensors whose type changed; the weights of the F16 model have nearly one scale, so tensors count by their sizes."""
-    n, squares = 0, 0.0
+def errors_of(file, imatrix):
+    """Plain and weighted relative RMS error, over all tensors whose type changed; weighted: over those that the matrix covers. The weights
+    of the F16 model have nearly one scale, so tensors count by their sizes in the plain one."""
+    n, squares, error, norm = 0, 0.0, 0.0, 0.0
     for tensor in json.loads(assay("inspect", file, "--json"))["tensors"]:
         if tensor["type"] in ("F32", "F16"):
             continue
         [told] = json.loads(assay("inspect", file, "--tensor", tensor["name"], "--against", TALES, "--json"))
         n += told["difference"]["n_values"]
         squares += told["difference"]["n_values"] * told["difference"]["relative_rms"] ** 2
-    return math.sqrt(squares / n)
+        if h := imatrix and imatrix.get(tensor["name"]):
+            rows = zip(cycle(h), weights(TALES, tensor["name"]), weights(file, tensor["name"]))
+            parts = [(w * (x - y) ** 2, w * x * x) for w, x, y in rows]
+            error += sum(part[0] for part in parts)
+            norm += sum(part[1] for part in parts)
+    return math.sqrt(squares / n), math.sqrt(error / norm) if norm else math.nan
 
 
-def quality(kinds, folder, peer):
-    imatrix_file = folder / "imatrix.gguf"
-    assay("imatrix", TALES, TEXT, "-c", 256, "--process-output", "-o", imatrix_file)
-    imatrix = read_imatrix(imatrix_file)
-    print("| type | bits | our error | llama.cpp's | ratio | our KL | llama.cpp's | ratio |")
-    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+def weights(file, name):
+    """Of one tensor, row by row."""
+    [tensor] = [t for t in json.loads(assay("inspect", file, "--json"))["tensors"] if t["name"] == name]
+    with open(file, "rb") as whole, tempfile.TemporaryDirectory() as folder:
+        whole.seek(tensor["file_offset"])
+        blocks, floats = pathlib.Path(folder) / "blocks", pathlib.Path(folder) / "floats"
+        blocks.write_bytes(whole.read(tensor["n_bytes"]))
+        assay("decode", "--type", tensor["type"], blocks, floats)
+        return memoryview(floats.read_bytes()).cast("f")
+
+
+def quality(kinds, folder, peer, imatrix_file=None):
+    """One table; with an importance matrix the embeddings, which none covers, become Q8_0."""
+    imatrix = read_imatrix(imatrix_file) if imatrix_file else None
+    pairs = ["error", "weighted error", "KL"] if imatrix else ["error", "KL"]
+    print("\n| type | bits | " + " | ".join(f"our {what} | llama.cpp's | ratio" for what in pairs) + " |")
+    print("|" + " --- |" * (2 + 3 * len(pairs)))
     for kind in kinds:
+        if kind in WITH_IMATRIX and not imatrix:
+            continue
         ours, theirs = folder / f"ours-{kind}.gguf", folder / f"theirs-{kind}.gguf"
-        needs = kind in WITH_IMATRIX
-        assay("quantize", TALES, ours, kind, "--pure", *(["--imatrix", imatrix_file, "--token-embedding-type", "Q8_0"] if needs else []))
-        if not peer.run(TALES, theirs, KINDS[kind], imatrix=imatrix if needs else None, pure=True,
-                        **({"token_embedding_type": 8} if needs else {})):
+        assay("quantize", TALES, ours, kind, "--pure",
+              *(["--imatrix", imatrix_file, "--token-embedding-type", "Q8_0"] if imatrix else []))
+        if not peer.run(TALES, theirs, KINDS[kind], imatrix=imatrix, pure=True, **({"token_embedding_type": 8} if imatrix else {})):
             print(f"| {kind} | | llama.cpp refuses |")
             continue
         told = json.loads(assay("perplexity", TALES, TEXT, "-c", 256, "--compare", ours, theirs, "--json"))["files"]
-        a, b = error_of(ours), error_of(theirs)
-        ka, kb = told[0]["kl"][0], told[1]["kl"][0]
-        print(f"| {kind}{' (imatrix)' if needs else ''} | {told[0]['bits_per_weight']:.2f} | {a:.5f} | {b:.5f} | {a / b:.3f} | "
-              f"{ka:.6f} | {kb:.6f} | {ka / kb:.3f} |", flush=True)
+        rows = [[*errors_of(file, imatrix)[:len(pairs) - 1], told[k]["kl"][0]] for k, file in enumerate((ours, theirs))]
+        print(f"| {kind} | {told[0]['bits_per_weight']:.2f} | " +
+              " | ".join(f"{a:.5f} | {b:.5f} | {a / b:.3f}" for a, b in zip(*rows)) + " |", flush=True)
         ours.unlink(), theirs.unlink()
 
 
@@ -116,6 +134,9 @@ arguments = [a for a in arguments if a != "--no-speed"]
 program = arguments.pop(0) if arguments and arguments[0] not in KINDS else str(ROOT / "build/assay")
 with tempfile.TemporaryDirectory() as name:
     llama_cpp = Quantizer()
-    quality(arguments or list(KINDS), pathlib.Path(name), llama_cpp)
+    kinds, matrix = arguments or list(KINDS), pathlib.Path(name) / "imatrix.gguf"
+    assay("imatrix", TALES, TEXT, "-c", 256, "--process-output", "-o", matrix)
+    quality(kinds, pathlib.Path(name), llama_cpp)
+    quality(kinds, pathlib.Path(name), llama_cpp, matrix)
     if with_speed:
         speed(pathlib.Path(name), llama_cpp)

@@ -25,7 +25,7 @@ void add_generation_options(CLI::App& app, GenerationOptions& o) {
   add_model_options(app, o.model);
   app.add_option("-n,--n-predict", o.n_predict,
                  "Tokens to generate at most (default: to the end of the text)")
-      ->check(CLI::NonNegativeNumber)
+      ->check(CLI::Range(0, 1 << 30))
       ->option_text("N");
   app.add_option("-c,--ctx-size", o.n_ctx,
                  fmt::format("Context: tokens of prompt and text together (default: the model's, at most {})",

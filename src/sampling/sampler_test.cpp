@@ -166,6 +166,39 @@ TEST(Sampler, RefusesBadLogits) {
   }
 }
 
+// Penalties push token 1 to -infinity. The stages after them, which take means and entropies of what is left,
+// do not meet it: either token may be drawn while both are in play, and the only one left always is.
+TEST(Sampler, ATokenThatAStagePushedToMinusInfinityIsOutOfPlay) {
+  SamplingParams p;
+  p.temperature = 0.8f;
+  p.top_k = 40;
+  p.typical = 0.5f;
+  p.top_n_sigma = 1;
+  p.repeat_penalty = 100;
+  p.dry_multiplier = 100;
+  p.dry_base = 100;
+  for (const float dynatemp_range : {0.0f, 0.5f}) {
+    p.dynatemp_range = dynatemp_range;
+    Sampler sampler(p, 2);
+    for (int32_t i = 0; i < 60; ++i) sampler.accept(i % 2);
+    EXPECT_EQ(sampler.next(std::vector<float>{0, -5.27e36f}), 0);
+    EXPECT_EQ(sampler.candidates().size(), 1u);
+    EXPECT_EQ(sampler.probabilities()[0], 1.0);
+  }
+}
+
+// Dividing by a temperature below 1 overflows as well, and does not disturb the order that top_k left.
+TEST(Sampler, TemperatureDropsWhatItPushesToMinusInfinity) {
+  SamplingParams p;
+  p.samplers = "top_k;temperature;top_n_sigma";
+  p.temperature = 0.5f;
+  p.top_k = 3;
+  p.top_n_sigma = 1;
+  Sampler sampler(p, 4);
+  EXPECT_EQ(sampler.next(std::vector<float>{-3e38f, 0, -3.1e38f, -3.2e38f}), 1);
+  EXPECT_EQ(sampler.candidates().size(), 1u);
+}
+
 // Any float pattern as logits, any allowed params: a token that was allowed, or BadLogits.
 RC_GTEST_PROP(Sampler, AnyLogitsGiveATokenOrANamedError, ()) {
   const auto bits = *rc::gen::nonEmpty<std::vector<uint32_t>>();

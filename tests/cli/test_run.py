@@ -51,6 +51,16 @@ class Run(program.Case):
         self.assertGreater(len(out), len(PROMPT) + 16)
         self.assertIn(b"Once", out)
 
+    def test_a_model_file_that_shrinks_meanwhile_ends_the_run_in_words(self):
+        copy = self.file("model.gguf", program.tales.read_bytes())
+        with subprocess.Popen([program.path, "run", copy, PROMPT, "--backend", "exact", "--ignore-eos", "-n", "400"],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+            child.stdout.read(len(PROMPT) + 1)  # it has begun to generate
+            os.truncate(copy, 4096)
+            _, err = child.communicate(timeout=60)
+        self.assertEqual(child.returncode, program.MACHINE_CANNOT, err)
+        self.assertIn(b"a file became unreadable or shorter while it was in use", err)
+
     def test_stop_strings(self):
         text = self.run_tales(PROMPT, "-n", 40, "--temp", 0, "-q")[0].decode()
         stop = text[20:27]

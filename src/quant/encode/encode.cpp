@@ -58,6 +58,17 @@ std::vector<float> scaled_importance(std::span<const float> importance, size_t n
   return scaled;
 }
 
+/// importance * sqrt(2 mean square of the row + x^2), in units of the row's root mean square. The formula is
+/// llama.cpp's (ggml-quants.c), there by super-block.
+void raise_large_values(std::span<const float> x, std::span<const float> importance,
+                        std::vector<float>& out) {
+  double squares = 0;
+  for (const float v : x) squares += double(v) * double(v);
+  const double inverse = squares > 0 ? double(x.size()) / squares : 0;
+  for (size_t i = 0; i < x.size(); ++i)
+    out[i] = importance[i] * std::sqrt(2 + float(double(x[i]) * double(x[i]) * inverse));
+}
+
 }  // namespace
 
 NotFinite::NotFinite(size_t row_, size_t col_, float value)
@@ -75,14 +86,18 @@ void encode_rows(const QuantType& type, const float* rows, size_t n_rows, size_t
                      std::to_string(type.block_elems) + " (" + std::string(type.name) + ")");
   const Encoder& encoder = encoder_of(type);
   const std::vector<float> importance = scaled_importance(options.importance, n_cols, type.block_elems);
-  std::vector<float> x(n_cols);
+  const bool is_weighted =
+      encoder.raises_large_values &&
+      std::any_of(options.importance.begin(), options.importance.end(), [](float v) { return v > 0; });
+  std::vector<float> x(n_cols), weight = importance;
   for (size_t row = 0; row < n_rows; ++row, rows += n_cols) {
     if (!copy_clamped(rows, n_cols, encoder.largest, x.data())) {
       const float* bad = std::find_if_not(rows, rows + n_cols, [](float v) { return std::isfinite(v); });
       throw NotFinite(row, size_t(bad - rows), *bad);
     }
+    if (is_weighted) raise_large_values(x, importance, weight);
     for (size_t col = 0; col < n_cols; col += type.block_elems, out += type.block_bytes)
-      encoder.encode(x.data() + col, importance.data() + col, options.effort, out);
+      encoder.encode(x.data() + col, weight.data() + col, options.effort, out);
   }
 }
 

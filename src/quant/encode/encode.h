@@ -13,8 +13,8 @@ namespace assay {
 enum class Effort : uint8_t { fast, normal, max };
 
 struct EncodeRowsOptions {
-  /// One weight a column, finite and not negative: the encoder minimizes sum importance * error^2. Empty: all
-  /// equal.
+  /// One weight a column, finite and not negative: the encoder minimizes sum importance * error^2 (IQ1 and
+  /// IQ2: with large values raised). Empty: all equal.
   std::span<const float> importance;
   Effort effort = Effort::normal;
 };

@@ -9,7 +9,7 @@
 namespace assay {
 
 /// One block: block_elems values (finite, magnitude at most the encoder's `largest`) and as many importance
-/// weights (finite, not negative, largest 1 unless all are zero) -> block_bytes at `out`.
+/// weights (finite, not negative, largest near 1 unless all are zero) -> block_bytes at `out`.
 using EncodeBlock = void (*)(const float* x, const float* importance, Effort effort, std::byte* out);
 
 struct Encoder {
@@ -17,6 +17,9 @@ struct Encoder {
   EncodeBlock encode;
   // No f16 scale times integers reaches further than 2^40; sums of squares of such values stay finite.
   float largest = 0x1p40f;
+  // With an importance matrix, errors in large values count more than it says. For types so coarse that
+  // following it to the letter loses in KL: docs/quantization.md.
+  bool raises_large_values = false;
 };
 
 std::span<const Encoder> float_encoders() noexcept;          // F32 F16 BF16 MXFP4 NVFP4

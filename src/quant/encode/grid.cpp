@@ -176,9 +176,10 @@ constexpr CodebookSearch kSearchIQ3_S{{kIq3sFast, kIq3sNormal, kIq3sMax}};
 
 template <class Codec, const CodebookSearch& search>
 constexpr Encoder encoder() {
-  return {Codec::Block::facts.id, [](const float* x, const float* importance, Effort effort, std::byte* out) {
-            CodebookEncoder<Codec>(x, importance, search, effort).encode(out);
-          }};
+  return {.id = Codec::Block::facts.id,
+          .encode = [](const float* x, const float* importance, Effort effort,
+                       std::byte* out) { CodebookEncoder<Codec>(x, importance, search, effort).encode(out); },
+          .raises_large_values = &search == &kSearchIQ2};
 }
 
 constexpr std::array kEncoders{

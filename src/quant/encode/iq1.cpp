@@ -128,8 +128,8 @@ void encode_iq1(const float* x, const float* importance, Effort effort, std::byt
 }
 
 constexpr std::array kEncoders{
-    Encoder{BlockIQ1_S::facts.id, encode_iq1<CodecIQ1_S>},
-    Encoder{BlockIQ1_M::facts.id, encode_iq1<CodecIQ1_M>},
+    Encoder{.id = BlockIQ1_S::facts.id, .encode = encode_iq1<CodecIQ1_S>, .raises_large_values = true},
+    Encoder{.id = BlockIQ1_M::facts.id, .encode = encode_iq1<CodecIQ1_M>, .raises_large_values = true},
 };
 
 }  // namespace
