@@ -51,10 +51,11 @@ TEST(OpsFaults, ChangeLogitsWhereTheyApply) {
       EXPECT_NE(again.logits(long_ids, KvType::f32), long_healthy) << fault->id << " on " << path;
     }
   }
-  for (const Fault* fault : faults())
-    if (is_computation(*fault))
+  for (const Fault* fault : faults()) {
+    if (is_computation(*fault)) {
       EXPECT_TRUE(applied.contains(fault->id)) << fault->id << " applies to no model";
-}
+    }
+  }
 }
 
 }  // namespace
