@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "base/atomic_file.h"
+#include "cli/inject.h"
 #include "cli/input.h"
 #include "cli/model_options.h"
 
@@ -10,17 +11,19 @@ namespace {
 
 struct Options {
   ModelOptions model;
-  std::string tokens, output;
+  std::string tokens, output, inject;
 };
 
 ExitStatus run(const Options& o) {
   const std::unique_ptr<LoadedModel> loaded = load_model(o.model, false);
   const size_t vocab_size = loaded->model().hparams().vocab_size;
   const std::vector<int32_t> ids = parse_token_ids(o.tokens, vocab_size);
+  std::optional<InjectedFault> injected;
+  if (!o.inject.empty()) injected.emplace(loaded->model(), o.inject, o.model.n_threads);
   AtomicFile file(o.output);
   file.reserve(ids.size() * vocab_size * sizeof(float));
   Session session(
-      loaded->model(), loaded->ops(),
+      loaded->model(), injected ? injected->engine().ops() : loaded->ops(),
       {.n_ctx = ids.size(), .n_batch = o.model.n_batch, .n_logit_rows = 16, .kv_type = o.model.kv_type});
   session.prefill(ids, [&](size_t, std::span<const float> logits, std::span<const float>) {
     file.write(std::as_bytes(logits));
@@ -36,6 +39,7 @@ std::function<ExitStatus()> define(CLI::App& app) {
   app.add_option("--tokens", o->tokens, "Token ids, separated by commas")->required();
   app.add_option("-o,--output", o->output, "File for the logits: little-endian f32, [n_tokens, vocabulary]")
       ->required();
+  add_inject_option(app, o->inject);
   return [o] { return run(*o); };
 }
 

@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "cli/inject.h"
 #include "cli/input.h"
 #include "cli/json_output.h"
 #include "cli/model_options.h"
@@ -12,14 +13,17 @@ namespace {
 
 struct Options {
   ModelOptions model;
-  std::string tokens, output;
+  std::string tokens, output, inject;
   bool json = false;
 };
 
 ExitStatus run(const Options& o) {
   const std::unique_ptr<LoadedModel> loaded = load_model(o.model, false);
   const std::vector<int32_t> ids = parse_token_ids(o.tokens, loaded->model().hparams().vocab_size);
-  const std::vector<NamedTensor> tensors = trace_tokens(loaded->model(), loaded->ops(), ids, o.model.kv_type);
+  std::optional<InjectedFault> injected;
+  if (!o.inject.empty()) injected.emplace(loaded->model(), o.inject, o.model.n_threads);
+  const std::vector<NamedTensor> tensors = trace_tokens(
+      loaded->model(), injected ? injected->engine().ops() : loaded->ops(), ids, o.model.kv_type);
   std::string id_list;
   for (const int32_t id : ids) id_list += (id_list.empty() ? "" : ",") + std::to_string(id);
   const std::pair<std::string, std::string> metadata[] = {{"tokens", id_list},
@@ -42,6 +46,7 @@ std::function<ExitStatus()> define(CLI::App& app) {
   app.remove_option(app.get_option("--batch"));  // one batch, so that every name occurs once
   app.add_option("--tokens", o->tokens, "Token ids, separated by commas")->required();
   app.add_option("-o,--output", o->output, "Safetensors file, F32, in order of execution")->required();
+  add_inject_option(app, o->inject);
   app.add_flag("--json", o->json, "Print the names and shapes");
   return [o] { return run(*o); };
 }
