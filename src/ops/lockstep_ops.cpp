@@ -69,8 +69,12 @@ std::unique_ptr<KvCache> LockstepOps::make_kv_cache(const KvShape& shape) {
   return std::make_unique<LockstepKv>(shape, first_.make_kv_cache(shape), second_.make_kv_cache(shape));
 }
 
-void LockstepOps::read(Tensor from, double* to) { first_.read(view(from, Side::first), to); }
-void LockstepOps::read(Tensor from, float* to) { first_.read(view(from, Side::first), to); }
+void LockstepOps::read(Tensor from, double* to) {
+  first_.read(view(from, Side::first), to);
+}
+void LockstepOps::read(Tensor from, float* to) {
+  first_.read(view(from, Side::first), to);
+}
 void LockstepOps::write(Tensor to, const double* from) {
   first_.write(view(to, Side::first), from);
   second_.write(view(to, Side::second), from);
@@ -172,9 +176,8 @@ void LockstepOps::linear(std::span<const Product> products, Tensor in) noexcept 
 }
 
 void LockstepOps::rope(Name name, Tensor x, size_t head_dim, const Rope& rope, const Batch& batch) noexcept {
-  step(name, RopeCall{head_dim, &rope, batch.positions}, &x, nullptr, x, [&](Ops& ops, Side side) {
-    ops.rope(name, view(x, side), head_dim, rope, batch_of(batch, side));
-  });
+  step(name, RopeCall{head_dim, &rope, batch.positions}, &x, nullptr, x,
+       [&](Ops& ops, Side side) { ops.rope(name, view(x, side), head_dim, rope, batch_of(batch, side)); });
 }
 
 void LockstepOps::store_kv(size_t layer, Tensor k, Tensor v, const Batch& batch) noexcept {
@@ -207,8 +210,7 @@ void LockstepOps::activate_mul(Name name, Tensor gate, Tensor up, Activation f) 
        [&](Ops& ops, Side side) { ops.activate_mul(name, view(gate, side), view(up, side), f); });
 }
 void LockstepOps::add(Name name, Tensor x, Tensor y) noexcept {
-  step(name, AddCall{}, &x, &y, x,
-       [&](Ops& ops, Side side) { ops.add(name, view(x, side), view(y, side)); });
+  step(name, AddCall{}, &x, &y, x, [&](Ops& ops, Side side) { ops.add(name, view(x, side), view(y, side)); });
 }
 void LockstepOps::scale(Name name, Tensor x, double factor) noexcept {
   step(name, ScaleCall{factor}, &x, nullptr, x,
@@ -234,15 +236,13 @@ void LockstepOps::route(Name name, Routing& routing, Tensor logits, const RouteP
 
 void LockstepOps::expert_linear(std::span<const Product> products, Tensor in,
                                 const Routing& routing) noexcept {
-  products_step(products, in, &routing, [&](Ops& ops, std::span<const Product> p, Tensor x) {
-    ops.expert_linear(p, x, routing);
-  });
+  products_step(products, in, &routing,
+                [&](Ops& ops, std::span<const Product> p, Tensor x) { ops.expert_linear(p, x, routing); });
 }
 
 void LockstepOps::expert_sum(Name name, Tensor out, Tensor slots, const Routing& routing) noexcept {
-  step(name, ExpertSumCall{&routing}, &slots, nullptr, out, [&](Ops& ops, Side side) {
-    ops.expert_sum(name, view(out, side), view(slots, side), routing);
-  });
+  step(name, ExpertSumCall{&routing}, &slots, nullptr, out,
+       [&](Ops& ops, Side side) { ops.expert_sum(name, view(out, side), view(slots, side), routing); });
 }
 
 }  // namespace assay

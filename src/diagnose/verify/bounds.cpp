@@ -10,9 +10,13 @@ namespace {
 constexpr double kExpUnits = 4;  // of u: see bounds.h
 const double kExpFloor = std::exp(-86.0);
 
-double gamma(double k, double u) { return k * u < 0.5 ? k * u / (1 - k * u) : INFINITY; }
+double gamma(double k, double u) {
+  return k * u < 0.5 ? k * u / (1 - k * u) : INFINITY;
+}
 
-Values zeros_like(const Values& v) { return {v.n_rows, v.n_cols, std::vector<double>(v.x.size())}; }
+Values zeros_like(const Values& v) {
+  return {v.n_rows, v.n_cols, std::vector<double>(v.x.size())};
+}
 
 /// How activations of one row are rounded: blocks of `unit`, the step of each, and the error of any number.
 struct Rounding {
@@ -42,8 +46,7 @@ Rounding rounding_of(Activations kind, const double* x, size_t n, double u) {
 struct WeightRow {
   std::vector<float> w;
   std::vector<double> magnitude;
-  WeightRow(const Weight& weight, size_t row, size_t expert)
-      : w(weight.n_cols), magnitude(weight.n_cols) {
+  WeightRow(const Weight& weight, size_t row, size_t expert) : w(weight.n_cols), magnitude(weight.n_cols) {
     const QuantType& type = *weight.type;
     const std::byte* blocks = weight.row(row, expert).data();
     type.dequantize(blocks, weight.n_cols / type.block_elems, w.data());
@@ -74,8 +77,7 @@ double scale_of(const Linear& linear, size_t expert) {
 struct LinearError {
   double rounding = 0, rest = 0;
 };
-LinearError linear_error(const WeightRow& row, const double* x, const Rounding& r,
-                         const Arithmetic& a) {
+LinearError linear_error(const WeightRow& row, const double* x, const Rounding& r, const Arithmetic& a) {
   LinearError e;
   double sum = 0;
   for (size_t k = 0; k < row.w.size(); ++k) sum += row.magnitude[k] * std::abs(x[k]);
@@ -116,8 +118,7 @@ Values linear_bound(const LockstepStep& step, const LinearCall& call, const Arit
       for (size_t i = 0; i < bound.n_rows; ++i) {
         const Source source = source_of(step, call, i);
         if (source.expert != expert) continue;
-        const LinearError e =
-            linear_error(row, step.in.row(source.in_row), roundings[source.in_row], a);
+        const LinearError e = linear_error(row, step.in.row(source.in_row), roundings[source.in_row], a);
         double& b = bound.x[i * bound.n_cols + r];
         b = (e.rounding + e.rest) * std::abs(scale_of(linear, expert));
         const double y = std::abs(step.second.row(i)[r]);
@@ -152,7 +153,8 @@ Values norm_bound(const LockstepStep& step, const Norm& norm, const Arithmetic& 
       const double total = square + double(n) * norm.epsilon;
       if (total == 0) continue;
       const double r = 1 / std::sqrt(total / double(n));
-      const double r_error = gamma(additions + 8, a.u) + 2 * e * deviation / total + double(n) * e * e / total;
+      const double r_error =
+          gamma(additions + 8, a.u) + 2 * e * deviation / total + double(n) * e * e / total;
       const size_t w0 = norm.weight.size() > n ? begin : 0;
       for (size_t j = 0; j < n; ++j) {
         const double w = norm.weight.empty() ? 1 : std::abs(double(norm.weight[w0 + j]));

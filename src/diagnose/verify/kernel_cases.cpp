@@ -31,6 +31,10 @@ Tensor filled(Ops& ops, size_t n_rows, size_t n_cols, const std::vector<double>&
   ops.write(t, x.data());
   return t;
 }
+/// A place for results that holds something else before: what is not written shows.
+Tensor allocate_out(Ops& ops, size_t n_rows, size_t n_cols) {
+  return filled(ops, n_rows, n_cols, std::vector<double>(n_rows * n_cols, 7));
+}
 void append(Ops& ops, Tensor t, std::vector<float>& all) {
   const size_t at = all.size();
   all.resize(at + t.n_rows * t.n_cols);
@@ -49,9 +53,9 @@ size_t activation_unit(const QuantType& type) {
 uint32_t functions_of(const QuantType& type, bool packed) {
   switch (type.activations) {
     case Activations::q8_k:
-      return kRoundQ8K | (packed ? kProduct : kUnpackedQ8K);
+      return kRoundQ8K | (packed ? kProduct : kUnpacked);
     case Activations::q8_0:
-      return kRoundQ8_0 | (packed ? kProduct : kUnpackedQ8_0);
+      return kRoundQ8_0 | (packed ? kProduct : kUnpacked);
     case Activations::f32:
       break;
   }
@@ -69,15 +73,15 @@ struct Linears {
 struct LinearShape {
   size_t n_units, n_rows, n_tokens;
 };
-constexpr LinearShape kLinearShapes[] = {{1, 1, 1}, {3, 7, 2},  {2, 16, 4}, {2, 33, 5}, {1, 64, 6},
+constexpr LinearShape kLinearShapes[] = {{1, 1, 1},  {3, 7, 2},  {2, 16, 4}, {2, 33, 5}, {1, 64, 6},
                                          {2, 20, 7}, {3, 48, 8}, {5, 35, 9}, {5, 81, 3}, {1, 17, 33}};
 
 /// The inputs of a product, hard ones among them.
 std::vector<double> linear_inputs(const LinearShape& s, size_t unit, Random& rng) {
   const size_t n_cols = s.n_units * unit;
   std::vector<double> x = random_values(s.n_tokens * n_cols, rng);
-  if (s.n_units == 3) std::fill_n(x.begin(), unit, 0.0);                      // a block of zeros
-  if (s.n_units == 5) x[0] = -(x[1] = 300);                                   // both signs reach the largest
+  if (s.n_units == 3) std::fill_n(x.begin(), unit, 0.0);                    // a block of zeros
+  if (s.n_units == 5) x[0] = -(x[1] = 300);                                 // both signs reach the largest
   if (s.n_units == 5 && s.n_tokens == 3) x[2 * n_cols + 3] = std::nan("");  // a fault must travel on
   if (s.n_units == 2)  // a step of 1 and halves between the codes: ties
     for (size_t i = 0; i < unit; ++i) x[i] = i % 32 == 0 ? 127 : double(rng() % 253) - 126 + 0.5;
@@ -110,7 +114,7 @@ void add_linear(const QuantType& type, Random& rng, std::vector<KernelCase>& cas
         const Weight* weights[] = {&own->weight};
         if (packed) ops.load(weights, {});
         const Tensor in = filled(ops, n_tokens, own->weight.n_cols, own->x);
-        const Tensor out = ops.allocate(n_tokens, own->weight.n_rows);
+        const Tensor out = allocate_out(ops, n_tokens, own->weight.n_rows);
         const Product products[] = {{{"linear"}, out, &own->linear}};
         ops.linear(products, in);
         return values(ops, out);
@@ -206,7 +210,7 @@ void add_norms(Random& rng, std::vector<KernelCase>& cases) {
           c.functions = kNormalize;
           c.width = n;
           c.run = [x, n, norm](Ops& ops) {
-            const Tensor in = filled(ops, 3, n, x), out = ops.allocate(3, n);
+            const Tensor in = filled(ops, 3, n, x), out = allocate_out(ops, 3, n);
             ops.norm({"norm"}, out, in, norm);
             return values(ops, out);
           };
@@ -270,8 +274,8 @@ void add_ropes(Random& rng, std::vector<KernelCase>& cases) {
         rope.frequencies.push_back(std::pow(10000.0, -double(j) / double(n_pairs)));
       KernelCase c;
       c.op = "rope";
-      c.shape = fmt::format("{}, {} pairs of head_dim 40", pairs == Rope::Pairs::adjacent ? "adjacent" : "halves",
-                            n_pairs);
+      c.shape = fmt::format("{}, {} pairs of head_dim 40",
+                            pairs == Rope::Pairs::adjacent ? "adjacent" : "halves", n_pairs);
       c.functions = kRotate;
       c.width = 3 * 40;
       c.run = [rope, x = random_values(5 * 3 * 40, rng)](Ops& ops) {
@@ -289,7 +293,7 @@ void add_attention(Random& rng, std::vector<KernelCase>& cases) {
     size_t n_heads, n_kv_heads, head_dim, window, step;
     double soft_cap;
   };
-  constexpr Shape kShapes[] = {{4, 2, 40, 0, 100, 0}, {8, 1, 64, 0, 7, 0},  {3, 3, 16, 0, 100, 5.0},
+  constexpr Shape kShapes[] = {{4, 2, 40, 0, 100, 0}, {8, 1, 64, 0, 7, 0},   {3, 3, 16, 0, 100, 5.0},
                                {8, 2, 32, 70, 1, 0},  {16, 1, 8, 1, 100, 0}, {2, 1, 24, 13, 33, 30}};
   for (const Shape& s : kShapes)
     for (const KvType kv : {KvType::f32, KvType::f16}) {
@@ -310,7 +314,7 @@ void add_attention(Random& rng, std::vector<KernelCase>& cases) {
         std::vector<int32_t> positions(kTokens);
         std::iota(positions.begin(), positions.end(), 0);
         const Tensor tq = filled(ops, kTokens, q_dim, q), tk = filled(ops, kTokens, kv_dim, k),
-                     tv = filled(ops, kTokens, kv_dim, v), out = ops.allocate(kTokens, q_dim);
+                     tv = filled(ops, kTokens, kv_dim, v), out = allocate_out(ops, kTokens, q_dim);
         for (size_t begin = 0; begin < kTokens; begin += s.step) {
           const size_t n = std::min(s.step, kTokens - begin);
           const auto some = std::span(positions).subspan(begin, n);
@@ -346,7 +350,7 @@ void add_experts(Random& rng, std::vector<KernelCase>& cases) {
       Routing routing;
       ops.route({"route"}, routing, filled(ops, kTokens, kExperts, logits),
                 {2, RouteParams::Order::softmax_then_top, true, 1.5});
-      const Tensor slots = ops.allocate(kTokens * 2, kRows), out = ops.allocate(kTokens, kRows);
+      const Tensor slots = allocate_out(ops, kTokens * 2, kRows), out = allocate_out(ops, kTokens, kRows);
       const Product products[] = {{{"experts"}, slots, &own->linear}};
       ops.expert_linear(products, filled(ops, kTokens, kCols, own->x), routing);
       ops.expert_sum({"expert_sum"}, out, slots, routing);
@@ -398,7 +402,8 @@ std::optional<Mismatch> compare(const KernelCase& c, std::span<const float> foun
   Mismatch m{0, 0, 0, 0, 0};
   for (size_t i = 0; i < c.expected.size(); ++i) {
     const float e = c.expected[i], f = i < found.size() ? found[i] : NAN;
-    if ((std::isnan(e) && std::isnan(f)) || std::bit_cast<uint32_t>(e) == std::bit_cast<uint32_t>(f)) continue;
+    if ((std::isnan(e) && std::isnan(f)) || std::bit_cast<uint32_t>(e) == std::bit_cast<uint32_t>(f))
+      continue;
     if (m.n_wrong++ == 0) m = {i / c.width, i % c.width, e, f, 1};
   }
   if (m.n_wrong == 0) return std::nullopt;
@@ -416,15 +421,18 @@ std::optional<OutOfBound> compare_with_exact(const KernelCase& c, ThreadPool& po
   const std::unique_ptr<Ops> twin = make_twin_ops(pool), exact = make_exact_ops(pool);
   LockstepOps ops(*twin, *exact, [&](const LockstepStep& step) {
     if (found) return;
-    const std::string what = fmt::format("{}{}{}, {}", c.op, c.type ? " " : "", c.type ? c.type->name : "", c.shape);
+    const std::string what =
+        fmt::format("{}{}{}, {}", c.op, c.type ? " " : "", c.type ? c.type->name : "", c.shape);
     if (const auto excess = first_excess(step, bound_of(step, kF32Arithmetic)))
-      found = {fmt::format("{}: {} token {} row {}: exact {:.9g}, twin {:.9g}, allowed difference {:.3g}", what,
-                           op_name(step.call), excess->row, excess->col, excess->second, excess->first,
+      found = {fmt::format("{}: {} token {} row {}: exact {:.9g}, twin {:.9g}, allowed difference {:.3g}",
+                           what, op_name(step.call), excess->row, excess->col, excess->second, excess->first,
                            excess->bound)};
-    const bool natural = std::ranges::all_of(step.in.x, [](double x) { return std::isfinite(x) && std::abs(x) < 127; });
+    const bool natural =
+        std::ranges::all_of(step.in.x, [](double x) { return std::isfinite(x) && std::abs(x) < 127; });
     if (const auto noise = noise_of(step, kF32Arithmetic); noise && natural && !found && !noise->holds())
-      found = {fmt::format("{}: errors of all outputs have RMS {:.3g}, outside {:.3g} .. {:.3g} (expected {:.3g})",
-                           what, noise->rms, noise->low, noise->high, noise->expected)};
+      found = {
+          fmt::format("{}: errors of all outputs have RMS {:.3g}, outside {:.3g} .. {:.3g} (expected {:.3g})",
+                      what, noise->rms, noise->low, noise->high, noise->expected)};
   });
   c.run(ops);
   if (ops.failure()) std::rethrow_exception(ops.failure());

@@ -16,16 +16,15 @@ enum KernelFunction : uint32_t {
   kRoundQ8K = 1 << 0,
   kRoundQ8_0 = 1 << 1,
   kProduct = 1 << 2,
-  kUnpackedQ8K = 1 << 3,
-  kUnpackedQ8_0 = 1 << 4,
-  kFloatTile = 1 << 5,
-  kAttend = 1 << 6,
-  kNormalize = 1 << 7,
-  kActivate = 1 << 8,
-  kSoftCap = 1 << 9,
-  kAdd = 1 << 10,
-  kAddScaled = 1 << 11,
-  kRotate = 1 << 12,
+  kUnpacked = 1 << 3,  // unpacked_q8_k or unpacked_q8_0, as the type's activations are
+  kFloatTile = 1 << 4,
+  kAttend = 1 << 5,
+  kNormalize = 1 << 6,
+  kActivate = 1 << 7,
+  kSoftCap = 1 << 8,
+  kAdd = 1 << 9,
+  kAddScaled = 1 << 10,
+  kRotate = 1 << 11,
 };
 
 /// One small computation. Everything random in it comes from the seed it was made with.
@@ -50,8 +49,9 @@ struct Mismatch {
   size_t n_wrong;  // of the case's results
 };
 
-/// Every function of a kernel set, every type, awkward shapes: rows that are no multiple of a tile, 1 to 5 blocks,
-/// 1 to 33 tokens, windows, caps, biases, zero blocks, ties of rounding, NaN. `expected` is filled in.
+/// Every function of a kernel set, every type, awkward shapes: rows that are no multiple of a tile, 1 to 5
+/// blocks, 1 to 33 tokens, windows, caps, biases, zero blocks, ties of rounding, NaN. `expected` is filled
+/// in.
 std::vector<KernelCase> make_kernel_cases(uint64_t seed, ThreadPool& pool);
 
 /// Where the set's results differ from the expected ones in any bit (0 = -0 is no exception; NaN = NaN).
