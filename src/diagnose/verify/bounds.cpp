@@ -82,7 +82,7 @@ LinearError linear_error(const WeightRow& row, const double* x, const Rounding& 
   double sum = 0;
   for (size_t k = 0; k < row.w.size(); ++k) sum += row.magnitude[k] * std::abs(x[k]);
   if (r.unit == 0) {
-    e.rest = gamma(double(row.w.size()) + 2, a.u) * sum;
+    e.rest = (gamma(double(row.w.size()) + 2, a.u) + a.dump_u) * sum;
     return e;
   }
   for (size_t b = 0; b < r.step.size(); ++b) {
@@ -98,7 +98,7 @@ LinearError linear_error(const WeightRow& row, const double* x, const Rounding& 
   }
   // The decoder rounds as well: d * scale, the product and the difference.
   const double n_roundings = 2.0 * double(r.step.size()) + 8;
-  e.rest += gamma(n_roundings, a.u) * sum;
+  e.rest += (gamma(n_roundings, a.u) + a.dump_u) * sum;
   return e;
 }
 
@@ -137,18 +137,19 @@ Values norm_bound(const LockstepStep& step, const Norm& norm, const Arithmetic& 
   for (size_t i = 0; i < step.in.n_rows; ++i)
     for (size_t begin = 0; begin < step.in.n_cols; begin += n) {
       const double* x = step.in.row(i) + begin;
-      double mean = 0, size = 0, square = 0, deviation = 0;
+      double mean = 0, size = 0, square = 0, deviation = 0, moved = 0;
       for (size_t j = 0; j < n; ++j) mean += x[j] / double(n), size += std::abs(x[j]) / double(n);
       // Exact sums add one after another where twin has lanes.
       const double additions = a.rounds_activations ? double(n) / 16 + 6 : double(n) + 2;
-      double e = 0;
+      double e = a.dump_u * 2 * size;  // with each number's own below
       if (norm.kind == Norm::Kind::layer)
-        e = gamma(additions, a.u) * size + a.u * std::abs(mean);
+        e += gamma(additions, a.u) * size + a.u * std::abs(mean);
       else
         mean = 0;
       for (size_t j = 0; j < n; ++j) {
         square += (x[j] - mean) * (x[j] - mean);
         deviation += std::abs(x[j] - mean);
+        moved += a.dump_u * std::abs(x[j] - mean) * std::abs(x[j]);
       }
       const double total = square + double(n) * norm.epsilon;
       if (total == 0) continue;
@@ -159,7 +160,7 @@ Values norm_bound(const LockstepStep& step, const Norm& norm, const Arithmetic& 
       for (size_t j = 0; j < n; ++j) {
         const double w = norm.weight.empty() ? 1 : std::abs(double(norm.weight[w0 + j]));
         const double v = std::abs(x[j] - mean);
-        bound.x[i * bound.n_cols + begin + j] = w * r * (e + v * (r_error + 4 * a.u)) * (1 + 8 * a.u) +
+        bound.x[i * bound.n_cols + begin + j] = w * r * (e + a.dump_u * std::abs(x[j]) + v * (r_error + 4 * a.u)) * (1 + 8 * a.u) +
                                                 a.u * std::abs(step.second.row(i)[begin + j]) + 0x1p-149;
       }
     }
@@ -176,7 +177,7 @@ Values rope_bound(const LockstepStep& step, const RopeCall& call, const Arithmet
         const size_t p = begin + (adjacent ? 2 * j : j), q = begin + (adjacent ? 2 * j + 1 : j + n_pairs);
         const double size = std::abs(step.in.row(i)[p]) + std::abs(step.in.row(i)[q]);
         bound.x[i * bound.n_cols + p] = bound.x[i * bound.n_cols + q] =
-            4 * a.u * size * std::abs(call.rope->magnitude) + 0x1p-149;
+            (4 * a.u + a.dump_u) * size * std::abs(call.rope->magnitude) + 0x1p-149;
       }
   return bound;
 }
@@ -206,7 +207,7 @@ Values attention_bound(const LockstepStep& step, const AttentionCall& call, cons
         double sum = 0, size = 0;
         for (size_t d = 0; d < p.head_dim; ++d) sum += q[d] * vector[d], size += std::abs(q[d] * vector[d]);
         double s = sum * p.scale;
-        off = std::max(off, gamma(double(p.head_dim) + 3, a.u) * size * std::abs(p.scale));
+        off = std::max(off, (gamma(double(p.head_dim) + 3, a.u) + 2 * a.dump_u) * size * std::abs(p.scale));
         if (p.soft_cap != 0) s = p.soft_cap * std::tanh(s / p.soft_cap);
         score[j - begin] = s;
         top = std::max(top, s), bottom = std::min(bottom, s);
@@ -220,7 +221,7 @@ Values attention_bound(const LockstepStep& step, const AttentionCall& call, cons
       for (size_t j = begin; j < end; ++j) {
         call.caches[i]->read_value(call.layer, kv_head, j, vector.data());
         for (size_t d = 0; d < p.head_dim; ++d)
-          b[d] += std::abs(vector[d]) * (score[j - begin] / total * factor + 2 * kExpFloor);
+          b[d] += std::abs(vector[d]) * (score[j - begin] / total * (factor + a.dump_u) + 2 * kExpFloor);
       }
     }
   return bound;
@@ -247,25 +248,27 @@ struct BoundOf {
     return each([&](size_t i) {
       const size_t row = i / s.first.n_cols, col = i % s.first.n_cols, width = s.in.n_cols;
       const double x = std::abs(col < width ? s.in.row(row)[col] : s.in2.row(row)[col - width]);
-      if (c.shape->type == KvType::f32) return a.u * x;
-      return x > 65504 ? INFINITY : 2 * std::max(0x1p-11 * x, 0x1p-25);
+      if (c.shape->type == KvType::f32) return (a.u + a.dump_u) * x;
+      return x > 65504 ? INFINITY : 2 * std::max(0x1p-11 * x, 0x1p-25) + a.dump_u * x;
     });
   }
   Values operator()(const ActivateCall& c) const {
     return each([&](size_t i) {
       const double up = c.times_in2 ? s.in2.x[i] : 1;
       const double f = up == 0 ? 0 : s.second.x[i] / up;
-      return unary_error(c.f, s.in.x[i], f, a.u) * std::abs(up) + 2 * a.u * y(i) + 0x1p-149;
+      // SiLU and GELU have slopes below 1.13.
+      const double moved = a.dump_u * (1.13 * std::abs(s.in.x[i]) + std::abs(f));
+      return (unary_error(c.f, s.in.x[i], f, a.u) + moved) * std::abs(up) + 2 * a.u * y(i) + 0x1p-149;
     });
   }
   Values operator()(const AddCall&) const {
-    return each([&](size_t i) { return a.u * y(i) * (1 + 2 * a.u) + 0x1p-149; });
+    return each([&](size_t i) { return a.u * y(i) * (1 + 2 * a.u) + a.dump_u * (std::abs(s.in.x[i]) + std::abs(s.in2.x[i])) + 0x1p-149; });
   }
   Values operator()(const ScaleCall&) const {
-    return each([&](size_t i) { return 2 * a.u * y(i) * (1 + 4 * a.u) + 0x1p-149; });
+    return each([&](size_t i) { return (2 * a.u + a.dump_u) * y(i) * (1 + 4 * a.u) + 0x1p-149; });
   }
   Values operator()(const SoftCapCall& c) const {
-    return each([&](size_t) { return 12 * a.u * std::abs(c.cap); });
+    return each([&](size_t i) { return 12 * a.u * std::abs(c.cap) + a.dump_u * std::abs(s.in.x[i]); });
   }
   Values operator()(const RouteCall&) const {  // f64 in all of them; an id is right or not
     const size_t n_used = s.first.n_cols / 2;
@@ -280,7 +283,7 @@ struct BoundOf {
       double sum = 0;
       for (size_t slot = row * n_used; slot < (row + 1) * n_used; ++slot)
         sum += std::abs(c.routing->weights[slot] * s.in.row(slot)[col]);
-      return gamma(double(n_used) + 2, a.u) * sum + 0x1p-149;
+      return (gamma(double(n_used) + 2, a.u) + a.dump_u) * sum + 0x1p-149;
     });
   }
 };
@@ -295,7 +298,10 @@ std::vector<size_t> spread(size_t n, size_t most) {
 }  // namespace
 
 Values bound_of(const LockstepStep& step, const Arithmetic& a) {
-  return std::visit(BoundOf{step, a}, step.call);
+  Values bound = std::visit(BoundOf{step, a}, step.call);
+  if (a.dump_u != 0)
+    for (size_t i = 0; i < bound.x.size(); ++i) bound.x[i] += a.dump_u * std::abs(step.second.x[i]);
+  return bound;
 }
 
 std::optional<NoiseBand> noise_of(const LockstepStep& step, const Arithmetic& a) {
