@@ -35,6 +35,10 @@ namespace assay {
 struct Arithmetic {
   double u;                 // unit roundoff
   bool rounds_activations;  // before products, as each type says
+  /// Inputs and results passed through a dump of this unit roundoff (2^-24 for f32, 2^-11 for f16, 2^-9 for
+  /// bf16), so that the evaluator had other inputs than the dump says: to first order |y'(x)| |x| u more in
+  /// each operation.
+  double dump_u = 0;
 };
 inline constexpr Arithmetic kF32Arithmetic{0x1p-24, true};   // twin, cpu
 inline constexpr Arithmetic kF64Arithmetic{0x1p-53, false};  // exact
