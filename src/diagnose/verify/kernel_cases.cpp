@@ -415,18 +415,17 @@ std::optional<Mismatch> compare(const KernelCase& c, const KernelSet& set, Threa
   return compare(c, c.run(*make_cpu_ops(pool, {&set, {}})));
 }
 
-std::optional<OutOfBound> compare_with_exact(const KernelCase& c, ThreadPool& pool) {
+std::optional<OutOfBound> compare_with_exact(const KernelCase& c, Ops& evaluator, ThreadPool& pool) {
   std::optional<OutOfBound> found;
   if (!c.run || !c.finite) return found;
-  const std::unique_ptr<Ops> twin = make_twin_ops(pool), exact = make_exact_ops(pool);
-  LockstepOps ops(*twin, *exact, [&](const LockstepStep& step) {
+  const std::unique_ptr<Ops> exact = make_exact_ops(pool);
+  LockstepOps ops(evaluator, *exact, [&](const LockstepStep& step) {
     if (found) return;
     const std::string what =
         fmt::format("{}{}{}, {}", c.op, c.type ? " " : "", c.type ? c.type->name : "", c.shape);
     if (const auto excess = first_excess(step, bound_of(step, kF32Arithmetic)))
-      found = {fmt::format("{}: {} token {} row {}: exact {:.9g}, twin {:.9g}, allowed difference {:.3g}",
-                           what, op_name(step.call), excess->row, excess->col, excess->second, excess->first,
-                           excess->bound)};
+      found = {fmt::format("{}: {} token {} row {}: exact {:.9g}, {} {:.9g}, allowed difference {:.3g}",
+                           what, op_name(step.call), excess->row, excess->col, excess->second, evaluator.name(), excess->first, excess->bound)};
     const bool natural =
         std::ranges::all_of(step.in.x, [](double x) { return std::isfinite(x) && std::abs(x) < 127; });
     if (const auto noise = noise_of(step, kF32Arithmetic); noise && natural && !found && !noise->holds())

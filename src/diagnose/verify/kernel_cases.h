@@ -59,12 +59,12 @@ std::optional<Mismatch> compare(const KernelCase& c, const cpu::KernelSet& set, 
 /// The same for results at hand.
 std::optional<Mismatch> compare(const KernelCase& c, std::span<const float> found);
 
-/// An operation of a case where twin leaves the bound of bounds.h.
+/// An operation of a case that leaves its bound (bounds.h).
 struct OutOfBound {
   std::string what;  // op and place, expected, found, bound: a sentence
 };
-/// Runs the case on twin and exact in lockstep.
-std::optional<OutOfBound> compare_with_exact(const KernelCase& c, ThreadPool& pool);
+/// Runs the case on an f32 evaluator and exact in lockstep; nothing for cases that exact is not asked about.
+std::optional<OutOfBound> compare_with_exact(const KernelCase& c, Ops& evaluator, ThreadPool& pool);
 
 /// Blocks of random bits whose weights are finite and ordinary (at most 8, not all below 1/1000).
 std::vector<std::byte> random_blocks(const QuantType& type, size_t n_blocks, uint64_t seed);

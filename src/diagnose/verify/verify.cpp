@@ -69,7 +69,7 @@ Check check_bounds(const std::vector<KernelCase>& cases, ThreadPool& pool) {
   Check check{"twin", "exact, within derived bounds", 0, 0, 0, {}, {}, 0};
   for (const KernelCase& c : cases) {
     if (!c.run || !c.packed || !c.finite) continue;
-    if (const auto fault = compare_with_exact(c, pool)) check.fault(fault->what);
+    if (const auto fault = compare_with_exact(c, *make_twin_ops(pool), pool)) check.fault(fault->what);
     ++check.n_cases;
     check.n_values += c.expected.size();
   }
