@@ -14,11 +14,11 @@ Finding run(const DiagnoseOptions& o) {
   const std::unique_ptr<LoadedModel> loaded = load_model(o.model, true);
   ThreadPool pool(loaded->n_threads());
   StatusLine status;
-  return diagnose_endpoint({endpoint, loaded->model(), loaded->tokenizer(), loaded->ops(), pool,
-                            [&](const std::string& doing) {
-                              if (signal.stop()) throw MachineError("stopped");
-                              status.show(doing);
-                            }});
+  return diagnose_endpoint(
+      {endpoint, loaded->model(), loaded->tokenizer(), loaded->ops(), pool, [&](const std::string& doing) {
+         if (signal.stop()) throw MachineError("stopped");
+         status.show(doing);
+       }});
 }
 
 }  // namespace

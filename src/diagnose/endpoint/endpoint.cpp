@@ -62,7 +62,8 @@ Endpoint::Endpoint(const std::string& url, std::string model, const std::atomic<
 }
 
 Endpoint::Answer Endpoint::post(const std::string& path, const nlohmann::ordered_json& body) {
-  if (++n_requests_ > kMaxRequests) throw UsageError(fmt::format("{}: {} requests were not enough", origin_, kMaxRequests));
+  if (++n_requests_ > kMaxRequests)
+    throw UsageError(fmt::format("{}: {} requests were not enough", origin_, kMaxRequests));
   httplib::Client client(origin_);
   if (!client.is_valid()) throw UsageError("--endpoint: \"" + printable(origin_) + "\" is no address");
   client.set_connection_timeout(kConnectSeconds);
@@ -78,7 +79,8 @@ Endpoint::Answer Endpoint::post(const std::string& path, const nlohmann::ordered
   request.body = body.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
   request.content_receiver = [&](const char* data, size_t n, uint64_t, uint64_t) {
     too_long = n > kMaxResponseBytes - answer.body.size();
-    too_late = std::chrono::steady_clock::now() - begin > std::chrono::seconds(kAnswerSeconds);  // drop by drop
+    too_late =
+        std::chrono::steady_clock::now() - begin > std::chrono::seconds(kAnswerSeconds);  // drop by drop
     if (too_long || too_late) return false;
     answer.body.append(data, n);
     return true;
@@ -88,19 +90,24 @@ Endpoint::Answer Endpoint::post(const std::string& path, const nlohmann::ordered
     return client.send(request);
   }();
   if (cancel_ && cancel_->load()) throw MachineError("stopped");
-  if (too_long) throw UsageError(fmt::format("{}: the answer is longer than {} bytes", place(path), kMaxResponseBytes));
-  if (too_late) throw UsageError(fmt::format("{}: the answer took longer than {} s", place(path), kAnswerSeconds));
-  if (!result) throw UsageError(fmt::format("{}: no answer: {}", place(path), httplib::to_string(result.error())));
+  if (too_long)
+    throw UsageError(fmt::format("{}: the answer is longer than {} bytes", place(path), kMaxResponseBytes));
+  if (too_late)
+    throw UsageError(fmt::format("{}: the answer took longer than {} s", place(path), kAnswerSeconds));
+  if (!result)
+    throw UsageError(fmt::format("{}: no answer: {}", place(path), httplib::to_string(result.error())));
   answer.status = result->status;
   return answer;
 }
 
 nlohmann::json Endpoint::need_json(const std::string& path, const Answer& answer) const {
   if (answer.status != kHttpOk)
-    throw UsageError(fmt::format("{}: HTTP status {}: {}", place(path), answer.status, complaint(answer.body)));
+    throw UsageError(
+        fmt::format("{}: HTTP status {}: {}", place(path), answer.status, complaint(answer.body)));
   constexpr int kDeepest = 64;
   const auto check_depth = [&](int depth, nlohmann::json::parse_event_t, nlohmann::json&) {
-    if (depth > kDeepest) throw UsageError(fmt::format("{}: the answer is nested deeper than {}", place(path), kDeepest));
+    if (depth > kDeepest)
+      throw UsageError(fmt::format("{}: the answer is nested deeper than {}", place(path), kDeepest));
     return true;
   };
   try {
@@ -112,8 +119,11 @@ nlohmann::json Endpoint::need_json(const std::string& path, const Answer& answer
 
 ReportedRow Endpoint::complete(const std::string& prompt) {
   const auto openai = [&](int n_alternatives) {
-    nlohmann::ordered_json body{
-        {"prompt", prompt}, {"max_tokens", 1}, {"temperature", 0}, {"logprobs", n_alternatives}, {"stream", false}};
+    nlohmann::ordered_json body{{"prompt", prompt},
+                                {"max_tokens", 1},
+                                {"temperature", 0},
+                                {"logprobs", n_alternatives},
+                                {"stream", false}};
     if (!model_.empty()) body["model"] = model_;
     return post("/v1/completions", body);
   };

@@ -22,12 +22,13 @@ using ReportedRow = std::vector<ReportedToken>;
 /// Every request is bounded: kMaxResponseBytes, a time limit, one token to generate. Not thread safe.
 class Endpoint {
  public:
-  /// `url`: http://HOST[:PORT][/PREFIX], with or without the API's /v1; https too. `model`: what to ask for, may be empty.
-  /// `cancel`, when set and true, ends a request. Throws UsageError when the URL is none.
+  /// `url`: http://HOST[:PORT][/PREFIX], with or without the API's /v1; https too. `model`: what to ask for,
+  /// may be empty. `cancel`, when set and true, ends a request. Throws UsageError when the URL is none.
   Endpoint(const std::string& url, std::string model, const std::atomic<bool>* cancel = nullptr);
 
-  /// What may follow `prompt`, a text to be continued, or a conversation. All throw UsageError: no answer, an HTTP error, an
-  /// answer that is not JSON, too long or without log-probabilities; MachineError when cancelled.
+  /// What may follow `prompt`, a text to be continued, or a conversation. All throw UsageError: no answer, an
+  /// HTTP error, an answer that is not JSON, too long or without log-probabilities; MachineError when
+  /// cancelled.
   ReportedRow complete(const std::string& prompt);
   ReportedRow chat(const nlohmann::ordered_json& messages);
   /// Ids of `text` by llama.cpp's /tokenize; nothing where there is none.
@@ -56,7 +57,8 @@ class Endpoint {
   std::string completion_path_;
 };
 
-/// The first generated token's alternatives in an answer of any of the APIs. Throws UsageError beginning with `place`.
+/// The first generated token's alternatives in an answer of any of the APIs. Throws UsageError beginning with
+/// `place`.
 ReportedRow parse_reported_row(const nlohmann::json& answer, const std::string& place);
 
 }  // namespace assay

@@ -28,7 +28,8 @@ ReportedToken parse_token(const Json& json, const std::string& place) {
   if (const Json* bytes = find(json, "bytes"); bytes && bytes->is_array() && !bytes->empty()) {
     token.text.clear();
     for (const Json& byte : *bytes) {
-      if (!byte.is_number_unsigned() || byte.get<uint64_t>() > 255) throw UsageError(place + ": \"bytes\" holds no bytes");
+      if (!byte.is_number_unsigned() || byte.get<uint64_t>() > 255)
+        throw UsageError(place + ": \"bytes\" holds no bytes");
       token.text += char(byte.get<uint64_t>());
     }
   }
@@ -65,13 +66,15 @@ ReportedRow parse_reported_row(const Json& answer, const std::string& place) {
       for (const Json& item : *list) row.push_back(parse_token(item, place));
   } else if (const Json* texts = logprobs ? first_of(find(*logprobs, "top_logprobs")) : nullptr;
              texts && texts->is_object()) {
-    for (const auto& [text, logprob] : texts->items()) row.push_back(parse_token({{"token", text}, {"logprob", logprob}}, place));
+    for (const auto& [text, logprob] : texts->items())
+      row.push_back(parse_token({{"token", text}, {"logprob", logprob}}, place));
   }
   constexpr size_t kFewest = 2, kMost = 1 << 20;
   if (row.size() < kFewest || row.size() > kMost)
-    throw UsageError(fmt::format("{}: the answer holds {} alternatives of the next token: the engine must give "
-                                 "log-probabilities (logprobs, top_logprobs, n_probs)",
-                                 place, row.size()));
+    throw UsageError(
+        fmt::format("{}: the answer holds {} alternatives of the next token: the engine must give "
+                    "log-probabilities (logprobs, top_logprobs, n_probs)",
+                    place, row.size()));
   return row;
 }
 

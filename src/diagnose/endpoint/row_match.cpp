@@ -25,7 +25,9 @@ RowMatch::RowMatch(const Tokenizer& tokenizer)
 }
 
 std::span<const int32_t> RowMatch::ids_of(const ReportedToken& token) const {
-  if (token.id) return size_t(*token.id) < all_.size() ? std::span(all_).subspan(size_t(*token.id), 1) : std::span<const int32_t>();
+  if (token.id)
+    return size_t(*token.id) < all_.size() ? std::span(all_).subspan(size_t(*token.id), 1)
+                                           : std::span<const int32_t>();
   auto found = by_text_.find(token.text);
   if (found == by_text_.end()) found = by_text_.find(with_spaces(token.text));
   return found == by_text_.end() ? std::span<const int32_t>() : std::span<const int32_t>(found->second);
@@ -50,7 +52,8 @@ double RowMatch::divergence(const ReportedRow& row, std::span<const float> logit
   for (const ReportedToken& token : row) {
     double q = 0;
     for (const int32_t id : ids_of(token))
-      if (size_t(id) < logits.size() && seen.insert(id).second) q += std::exp(double(logits[size_t(id)]) - top) / total;
+      if (size_t(id) < logits.size() && seen.insert(id).second)
+        q += std::exp(double(logits[size_t(id)]) - top) / total;
     if (q == 0) continue;  // unknown: among the rest
     const double p = std::exp(token.logprob);
     kl += p * std::log(std::max(p, kLeast) / std::max(q, kLeast));
@@ -72,7 +75,8 @@ ReportedRow RowMatch::report(std::span<const float> logits, size_t n_tokens) con
                     [&](int32_t a, int32_t b) { return logits[size_t(a)] > logits[size_t(b)]; });
   ReportedRow row;
   for (size_t i = 0; i < n_tokens; ++i)
-    row.push_back({std::string(tokenizer_.piece(ids[i])), ids[i], double(logits[size_t(ids[i])]) - top - std::log(total)});
+    row.push_back({std::string(tokenizer_.piece(ids[i])), ids[i],
+                   double(logits[size_t(ids[i])]) - top - std::log(total)});
   return row;
 }
 

@@ -18,9 +18,9 @@ class RowMatch {
   /// Share of the reported probability whose tokens the vocabulary has.
   double known_share(const ReportedRow& row) const;
 
-  /// KL(reported || softmax(logits)) in nats, of the distributions over the reported tokens and "any other": what merging
-  /// tokens into one loses makes it a lower bound of the full KL (data-processing inequality), so it never accuses a right
-  /// engine more than the full one would.
+  /// KL(reported || softmax(logits)) in nats, of the distributions over the reported tokens and "any other":
+  /// what merging tokens into one loses makes it a lower bound of the full KL (data-processing inequality),
+  /// so it never accuses a right engine more than the full one would.
   double divergence(const ReportedRow& row, std::span<const float> logits) const;
 
   /// The top of a row of logits as an engine would report it.

@@ -58,17 +58,23 @@ Prompt foreign_template(const GgufFile& file, const Tokenizer& t, const PromptSo
   return unless_right(file, t, source, [&] { return write_prompt_by(kTemplate, t, source.chat); });
 }
 
-/// A text to be continued, written as a message of a conversation.
+/// A text to be continued, written as a message of a conversation. What wraps it hands one string on, in
+/// which special tokens are parsed everywhere.
+PromptText as_one_string(PromptText prompt) {
+  for (PromptText::Part& part : prompt.parts) part.parse_special = true;
+  return prompt;
+}
 template <const char* kTemplate>
 Prompt wrapped(const GgufFile& file, const Tokenizer& t, const PromptSource& source) {
   if (!source.chat.is_null()) return std::nullopt;
   return unless_right(file, t, source,
-                      [&] { return write_prompt_by(kTemplate, t, one_message(source.text)); });
+                      [&] { return as_one_string(write_prompt_by(kTemplate, t, one_message(source.text))); });
 }
 Prompt wrapped_by_own(const GgufFile& file, const Tokenizer& t, const PromptSource& source) {
   if (!source.chat.is_null() || !file.metadata().contains("tokenizer.chat_template")) return std::nullopt;
-  return unless_right(file, t, source,
-                      [&] { return write_prompt(file, t, {.text = {}, .chat = one_message(source.text)}); });
+  return unless_right(file, t, source, [&] {
+    return as_one_string(write_prompt(file, t, {.text = {}, .chat = one_message(source.text)}));
+  });
 }
 
 /// Some change of the conversation, by the right template. `kChange` returns whether it found something.
@@ -111,9 +117,7 @@ Prompt twice(const GgufFile& file, const Tokenizer& t, const PromptSource& sourc
   return unless_right(file, t, source, [&] {
     // The first rendering is the second one's data, and the engine parses special tokens in all of it.
     const std::string once = write_prompt(file, t, source).text();
-    PromptText prompt = write_prompt(file, t, {.text = {}, .chat = one_message(once)});
-    for (PromptText::Part& part : prompt.parts) part.parse_special = true;
-    return prompt;
+    return as_one_string(write_prompt(file, t, {.text = {}, .chat = one_message(once)}));
   });
 }
 
