@@ -65,10 +65,6 @@ struct OpsFault {
 
 /// A wrong tokenizer: what is wrong before it, in its tables, or after it. A step that is null is healthy.
 struct TokensFault {
-  /// The ids that the engine makes of `text`; nullopt when the file's vocabulary has nothing that the fault
-  /// could touch.
-  std::optional<std::vector<int32_t>> (*encode)(const GgufFile& file, const Tokenizer& healthy,
-                                                std::string_view text);
   /// Whether the vocabulary has something that the fault could touch; null: every vocabulary has.
   bool (*touches)(const Tokenizer& healthy) = nullptr;
   /// What the engine does to the prompt's text first.
