@@ -26,7 +26,7 @@ Decoded decode_layout(const JudgedWeights& judged, const LayoutFault& layout, co
       std::span<const float>(whole).subspan(judged.first_row * judged.n_cols(), judged.dumped.size());
   Decoded decoded{{rows.begin(), rows.end()}, std::vector<float>(rows.size())};
   for (size_t i = 0; i < rows.size(); ++i)
-    decoded.slack[i] = type.has_mins ? slack_with_mins : kFourU * std::fabs(rows[i]);
+    decoded.slack[i] = std::max(type.has_mins ? slack_with_mins : 0, kFourU * std::fabs(rows[i]));
   return decoded;
 }
 
@@ -87,14 +87,15 @@ std::vector<TriedHypothesis> try_single_faults(const JudgedWeights& judged, cons
   return tried;
 }
 
-std::vector<TriedHypothesis> try_pairs(const JudgedWeights& judged) {
+std::vector<TriedHypothesis> try_pairs(const JudgedWeights& judged, const Decoded& truth) {
   std::vector<TriedHypothesis> fitting;
   if (judged.tensor.info.n_elements > kMostPairElements) return fitting;
+  // The right weights' slack: that of a decoder whose numbers are huge would let anything pass.
+  const float slack = largest_slack(truth);
   std::vector<float> whole;
   for (const Fault* decoder : faults()) {
     const QuantType* faulty = faulty_type(*decoder, *judged.tensor.info.type);
     if (!faulty) continue;
-    const float slack = largest_slack(decode_as(judged, *faulty));
     for (const Fault* fault : faults()) {
       const auto* layout = std::get_if<LayoutFault>(&fault->injection);
       if (!layout || !layout->touches(judged.tensor)) continue;

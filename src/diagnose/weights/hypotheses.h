@@ -26,7 +26,7 @@ struct TriedHypothesis {
 std::vector<TriedHypothesis> try_single_faults(const JudgedWeights& judged, const Decoded& truth);
 /// Pairs that explain every number. Tried only for tensors of at most kMostPairElements.
 inline constexpr size_t kMostPairElements = size_t(1) << 20;
-std::vector<TriedHypothesis> try_pairs(const JudgedWeights& judged);
+std::vector<TriedHypothesis> try_pairs(const JudgedWeights& judged, const Decoded& truth);
 
 /// A tensor of the file where some of the hypotheses differ from others; empty when there is none.
 std::string tensor_that_tells_apart(const JudgedWeights& judged, std::span<const TriedHypothesis> hypotheses);

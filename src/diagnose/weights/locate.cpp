@@ -34,30 +34,37 @@ struct Fold {
   double share_exact = 0;   // of those residues' numbers
 };
 
-/// The shortest fold with residues that are right everywhere; modulus 0 when there is none.
-Fold shortest_fold(const std::vector<bool>& wrong, size_t block_elems) {
+/// The fold with the fewest residues at which something is wrong, by share; the shortest of equals. Modulus 0
+/// when none has residues that are right everywhere, or when the wrong numbers are too few to have a pattern.
+Fold tightest_fold(const std::vector<bool>& wrong, size_t block_elems) {
+  constexpr size_t kSeen = 4;  // wrong numbers at a residue, on average
   std::set<size_t> moduli{16, 32, 64, 128, 256};
   if (block_elems > 1) moduli.insert(block_elems);
+  Fold best;
+  double least = 1;
   for (const size_t modulus : moduli) {
-    if (wrong.size() < 4 * modulus) break;
     std::vector<size_t> n_wrong(modulus), n_all(modulus);
     for (size_t i = 0; i < wrong.size(); ++i) {
       n_wrong[i % modulus] += wrong[i];
       ++n_all[i % modulus];
     }
-    if (std::ranges::count(n_wrong, 0u) == 0) continue;
     Fold fold{modulus, std::vector<bool>(modulus), 0};
-    size_t wrong_there = 0, all_there = 0;
+    size_t n_residues = 0, wrong_there = 0, all_there = 0;
     for (size_t r = 0; r < modulus; ++r) {
       fold.wrong[r] = n_wrong[r] > 0;
-      if (n_wrong[r] == 0) continue;
+      if (!fold.wrong[r]) continue;
+      ++n_residues;
       wrong_there += n_wrong[r];
       all_there += n_all[r];
     }
-    fold.share_exact = 1 - double(wrong_there) / double(all_there);
-    return fold;
+    if (const double share = double(n_residues) / double(modulus);
+        share < least && wrong_there >= kSeen * n_residues) {
+      least = share;
+      fold.share_exact = 1 - double(wrong_there) / double(all_there);
+      best = std::move(fold);
+    }
   }
-  return {};
+  return best;
 }
 
 /// Rows of the dump that are other rows of the tensor, bit for bit after the rounding; empty when some are
@@ -198,7 +205,7 @@ WrongPart locate_wrong_part(const JudgedWeights& judged, const Decoded& truth, D
   }
   if (result.place = moved_rows(judged, truth, rounding); !result.place.empty()) return result;
 
-  const Fold fold = shortest_fold(wrong, type.block_elems);
+  const Fold fold = tightest_fold(wrong, type.block_elems);
   std::string where = "all weights of a block";
   if (fold.modulus != 0) {
     where = fmt::format("weights {} of every {}", ranges_text(fold.wrong), fold.modulus);
@@ -230,7 +237,7 @@ WrongPart locate_wrong_part(const JudgedWeights& judged, const Decoded& truth, D
         std::ranges::max_element(counts.n_sub_blocks, {}, [](const auto& entry) { return entry.second; });
     part = most->first;
     for (const auto& [found, n] : counts.n_sub_blocks)
-      result.figures.push_back(fmt::format("{} of {} wrong sub-blocks: another {} gives every number", n,
+      result.figures.push_back(fmt::format("{} of {} wrong sub-blocks: a change of {} gives every number", n,
                                            n_all, part_name(found)));
     if (!counts.code_errors.empty())
       result.figures.push_back(fmt::format("codes are off by {}", code_error_text(counts.code_errors)));

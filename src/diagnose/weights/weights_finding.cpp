@@ -175,7 +175,7 @@ void judge_wrong(Finding& finding, const JudgedWeights& judged, const Decoded& t
   constexpr size_t kLeftOpen = 100;
   std::vector<TriedHypothesis> tried = try_single_faults(judged, truth);
   if (tried.empty() || tried[0].n_wrong > 0) {
-    const auto pairs = try_pairs(judged);
+    const auto pairs = try_pairs(judged, truth);
     if (judged.tensor.info.n_elements > kMostPairElements)
       finding.refusals.push_back(
           "a decoder fault together with a layout fault: the tensor is too large to try all pairs");
@@ -220,7 +220,7 @@ Finding judge_weights(const StoredTensor& tensor, const Dump& dump, const DumpTe
     const Best other = best_rounding(turned, truth);
     // The file's own order of dimensions, or a transposed array: the numbers decide.
     if (other.n_wrong < healthy.n_wrong) {
-      judged = std::move(turned);
+      judged.dumped = std::move(turned.dumped);
       healthy = other;
       finding.figures.push_back("the dump has shape (cols, rows), and is transposed accordingly");
     } else {
