@@ -89,7 +89,7 @@ TEST(DiagnoseTokens, UnknownIdsAreUnknown) {
   std::mt19937 random(1);
   for (const auto& subject : subjects()) {
     const PromptSource source{"the cat\nsat on 12 mats", nullptr};
-    for (const size_t n_ids : {0, 1, 7, 400, 3000}) {
+    for (const size_t n_ids : {0, 1, 7, 300}) {
       std::vector<int32_t> ids(n_ids);
       for (int32_t& id : ids) id = int32_t(random());  // all of int32
       const Finding finding = diagnose_tokens(subject->file, *subject->tokenizer, source, ids, kQuiet);
