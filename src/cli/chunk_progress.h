@@ -11,8 +11,9 @@ namespace assay::cli {
 /// end.
 class ChunkProgress {
  public:
-  /// `first`: chunks that an earlier run did.
-  explicit ChunkProgress(size_t n_chunks, size_t first = 0) : n_chunks_(n_chunks), first_(first) {}
+  /// `first`: chunks that an earlier run did. `noun`: what they are called.
+  explicit ChunkProgress(size_t n_chunks, size_t first = 0, std::string_view noun = "chunk")
+      : n_chunks_(n_chunks), first_(first), noun_(noun) {}
   ~ChunkProgress();
   ChunkProgress(const ChunkProgress&) = delete;
   ChunkProgress& operator=(const ChunkProgress&) = delete;
@@ -23,6 +24,7 @@ class ChunkProgress {
  private:
   StopOnSignal signal_;
   size_t n_chunks_, first_;
+  std::string_view noun_;
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
   bool shown_ = false;
 };

@@ -24,16 +24,18 @@ RowNoise row_noise(const GgufFile& anchor_file, const TensorInfo& anchor, uint64
 ///
 /// The ratio is the RMS of (file - anchor) over the RMS that the type must have: sqrt(e^2 + a^2), e our encoder's error
 /// (effort fast), a the anchor's own. Healthy encoders differ from ours by a factor: over all types, our three efforts
-/// with and without an importance matrix, and llama.cpp's, on trained and on random weights, it lies in [0.6, 1.2]
-/// (storage_noise_test.cpp has the bounds). The mildest decoder and encoder faults on record give 1.7 (an offset of half
-/// a step in Q4_0) and more. The limit is the geometric mean of the two ends, kHealthyRatio.
+/// and llama.cpp's encoder, on trained and on random weights, it is at most 1.1 (storage_noise_test.cpp; that an encoder
+/// may look at an importance matrix, or take the largest magnitude for a ternary scale, is allowed for by running it so).
+/// The mildest encoder and decoder faults on record give 1.7 (an offset of half a step in Q4_0) and more. The limit lies
+/// between the two, kHealthyRatio.
 ///
 /// A fault may be in one block: the tensor is also judged in stretches of 256 values (or one block, or a row, if that is
 /// longer or the row is shorter). Their log ratios give median m and spread s (1.4826 * the median absolute deviation);
-/// one stands out when its log ratio exceeds m + max(z * s, log 2), z the normal quantile of 1e-6 / stretches, so that
-/// healthy rows of any shape calibrate their own limit.
+/// one stands out when its log ratio exceeds m + max(z * s, log kLeastStretchLimit), z the normal quantile of
+/// 1e-6 / stretches, so that healthy rows of any shape calibrate their own limit. A stretch of strangers gives sqrt(2)
+/// over the type's relative error: 20 for Q4_K, 5 for Q2_K, 2.7 for IQ1_S.
 struct TensorJudgement {
-  static constexpr double kHealthyRatio = 1.43;
+  static constexpr double kHealthyRatio = 1.43, kLeastStretchLimit = 2.5;
 
   std::string name;
   const QuantType* type = nullptr;
@@ -50,8 +52,9 @@ struct TensorJudgement {
   std::string fault;
 };
 
-/// Judges `tensor` of `file` by `anchor`; rows on all threads. Shapes may differ: that is a fault.
+/// Judges `tensor` of `file` by `anchor`; rows on all threads. Shapes may differ: that is a fault. `importance`: of the
+/// columns, (n_experts, n_cols), to allow for an encoder that weighed its errors so; may be empty.
 TensorJudgement judge_tensor(const GgufFile& anchor_file, const TensorInfo& anchor, const GgufFile& file,
-                             const TensorInfo& tensor, ThreadPool& pool);
+                             const TensorInfo& tensor, ThreadPool& pool, std::span<const float> importance = {});
 
 }  // namespace assay
