@@ -20,6 +20,11 @@ class ChunkProgress {
   /// n_done chunks are done; `state` says what the result is so far, or is empty. False when the user wants
   /// to stop.
   bool done(size_t n_done, std::string_view state);
+  /// The same when there turn out to be another number of chunks.
+  bool done_of(size_t n_done, size_t n_chunks, std::string_view state) {
+    n_chunks_ = n_chunks;
+    return done(n_done, state);
+  }
 
  private:
   StopOnSignal signal_;

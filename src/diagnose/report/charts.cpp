@@ -13,9 +13,9 @@ namespace {
 constexpr double kWidth = 900, kHeight = 340, kLeft = 70, kRight = 20, kTop = 14, kBottom = 46;
 constexpr size_t kColours = 8;
 
-/// The calm share of a heat map's cell as its opacity.
-double shade(double value) {
-  return 0.08 + 0.82 * std::clamp(value, 0.0, 1.0);
+/// Share of colour in a heat map's cell, in percent: healthy is calm.
+double shade(const HeatMap::Cell& cell) {
+  return cell.fault ? 35 : 4 + 16 * std::clamp(cell.value, 0.0, 1.0);
 }
 
 }  // namespace
@@ -80,7 +80,7 @@ std::string curves_svg(const std::vector<Curve>& curves, const std::string& x_la
   }
   svg += "</svg></div>\n<p class=\"soft\">";
   for (size_t c = 0; c < curves.size(); ++c)
-    svg += fmt::format("<span style=\"color:var(--s{})\">&#9632;</span> {}&#160;&#160; ", c % kColours, escaped(curves[c].label));
+    svg += fmt::format("<span class=\"key\"><span style=\"color:var(--s{})\">&#9632;</span> {}</span> ", c % kColours, escaped(curves[c].label));
   return svg + "</p>\n";
 }
 
@@ -97,7 +97,7 @@ std::string heat_map_html(const HeatMap& map) {
         continue;
       }
       out += fmt::format("<td class=\"n\" title=\"{}\" style=\"background:color-mix(in srgb,var({}) {:.0f}%,transparent)\">{}</td>",
-                         escaped(cell.hint), cell.fault ? "--fault" : "--mark", 60 * shade(cell.value),
+                         escaped(cell.hint), cell.fault ? "--fault" : "--mark", shade(cell),
                          cell.fault ? fmt::format("<span class=\"fault\">{:.2f}</span>", cell.value) : fmt::format("{:.2f}", cell.value));
     }
     out += "</tr>\n";

@@ -15,7 +15,7 @@ struct Curve {
 /// At most eight colours; they repeat. Every point tells its figures on hovering.
 std::string curves_svg(const std::vector<Curve>& curves, const std::string& x_label, const std::string& y_label);
 
-/// Cells in rows and columns; `value` 0 is calm, 1 the limit and darkest, above it a fault; NaN: nothing there.
+/// Cells in rows and columns, darker from 0 to 1, in the colour of faults where one is; NaN: nothing there.
 struct HeatMap {
   std::vector<std::string> rows, columns;
   struct Cell {

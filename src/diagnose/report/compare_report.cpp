@@ -31,19 +31,19 @@ std::string verdict_table(const Comparison& c) {
   for (const CompareRow& row : c.rows) {
     const std::string top = row.has_top ? fmt::format("{} {}", row.top.id, token(row.top_text)) : "-";
     rows.push_back({{escaped(row.label, 80), "name", row.path},
-                    {escaped(row.engine, 120)},
-                    {escaped(row.types)},
+                    {std::string(verdict_name(row.verdict)), css_class(row.verdict)},
+                    {escaped(row.engine, 120), "words"},
+                    {escaped(row.types), "words"},
                     {fmt::format("{:.2f}", double(row.n_bytes) / 0x1p20), "n"},
                     {fmt::format("{:.2f}", row.bits_per_weight), "n"},
                     {top, "name"},
                     {row.has_top ? fmt::format("{:.2f}", row.top.logit) : "-", "n"},
                     {row.has_top ? fmt::format("{:.2f}", row.top.gap) : "-", "n"},
                     {row.comparable ? fmt::format("{:.2g}", row.kl) : "-", "n"},
-                    {row.comparable ? fmt::format("{:.1f} %", 100 * double(row.n_same_top) / double(c.n_tokens)) : "-", "n"},
-                    {std::string(verdict_name(row.verdict)), css_class(row.verdict)}});
+                    {row.comparable ? fmt::format("{:.1f} %", 100 * double(row.n_same_top) / double(c.n_tokens)) : "-", "n"}});
   }
-  std::string out = html_table({"file", "engine", "types", "MiB", "bits a weight", "top token", "logit", "gap", "KL", "same top",
-                                "verdict"},
+  std::string out = html_table({"file", "verdict", "engine", "types", "MiB", "bits a weight", "top token", "logit", "gap", "KL",
+                                "same top"},
                                rows);
   for (const CompareRow& row : c.rows) {
     out += fmt::format("<p><b>{}</b>: <span class=\"{}\">{}</span>: {}</p>\n", escaped(row_label(row), 120),
@@ -147,13 +147,17 @@ std::string continuations(const Comparison& c) {
 
 }  // namespace
 
+std::string compare_sections(const Comparison& c) {
+  return layer_curves(c) + tensor_map(c) + continuations(c);
+}
+
 std::string compare_report(const Comparison& c) {
   std::string body = fmt::format(
       "<h1>Files against their anchor</h1>\n<p>Anchor: <b>exact</b> on <b>{}</b> ({}). Text: {} tokens, {}.</p>\n"
       "<p class=\"soft\">The noise that each file's types must make was drawn {} times from the anchor's own weights. A row is a "
       "fault when noise alone gives as much in fewer than one of {:.0f} comparisons, all {} tests taken together.</p>\n",
       escaped(c.anchor_label), escaped(c.anchor_types), c.n_tokens, escaped(c.text_source), c.n_draws, 1 / kFaultChance, c.n_tests);
-  body += verdict_table(c) + layer_curves(c) + tensor_map(c) + continuations(c);
+  body += verdict_table(c) + compare_sections(c);
   return html_page("assay compare: " + c.anchor_label, body);
 }
 

@@ -10,4 +10,7 @@ namespace assay {
 /// continuations side by side. Everything that comes from files is escaped.
 std::string compare_report(const Comparison& comparison);
 
+/// What lies below the table of it: curves, map, continuations.
+std::string compare_sections(const Comparison& comparison);
+
 }  // namespace assay

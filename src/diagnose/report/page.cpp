@@ -25,7 +25,8 @@ table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 th,td{padding:.35rem .6rem;text-align:left;vertical-align:top;border-bottom:1px solid var(--line)}
 th{color:var(--soft);font-weight:600;font-size:.85rem;white-space:nowrap}
 td.n,th.n{text-align:right;white-space:nowrap}
-td.name{white-space:nowrap;overflow-wrap:normal}
+td.name{white-space:nowrap;overflow-wrap:normal}td.words{min-width:9rem}td p{margin:0 0 .2rem}
+.heat td,.heat th{padding:.1rem .6rem;font-size:.85rem}.key{margin-right:1rem}
 .ok,.noise,.fault,.unknown{font-weight:600}td.ok,td.noise,td.fault,td.unknown{white-space:nowrap}
 .ok{color:var(--ok)}.noise{color:var(--noise)}.fault{color:var(--fault)}.unknown{color:var(--unknown)}
 code,.text{font-family:ui-monospace,monospace;font-size:.9em}
