@@ -28,6 +28,7 @@ class Conversation {
         begin_(begin),
         template_(load_chat_template(o.chat_template, loaded.model().file(), loaded.tokenizer())),
         session_(make_session(loaded, o.generation)),
+        speculation_(make_speculation(loaded.tokenizer(), o.generation, session_.n_ctx())),
         sampler_(make_sampler(loaded.tokenizer(), o.generation)) {
     timings_.load_seconds = std::chrono::duration<double>(Clock::now() - begin).count();
     reset();
@@ -53,6 +54,8 @@ class Conversation {
     options.n_predict = options_.generation.n_predict.value_or(SIZE_MAX);
     options.stop_strings = options_.generation.stop_strings;
     options.render_special = options_.generation.render_special;
+    options.drafter = speculation_.drafter.get();
+    options.n_draft = options_.generation.n_draft;
     StopOnSignal signal;
     options.cancel = &signal.stop();
     std::string reply;
@@ -79,6 +82,7 @@ class Conversation {
   Clock::time_point begin_;
   ChatTemplate template_;
   Session session_;
+  Speculation speculation_;
   Sampler sampler_;
   Timings timings_;
   Json messages_;

@@ -39,6 +39,15 @@ void add_generation_options(CLI::App& app, GenerationOptions& o) {
       ->allow_extra_args(false);
   app.add_flag("--special", o.render_special, "Show control tokens");
   app.add_flag("--stats", o.stats, "Print times, speeds and memory on standard error at the end");
+  app.add_option("--draft", o.draft,
+                 "Smaller model of the same vocabulary that guesses tokens ahead: the same text, sooner")
+      ->option_text("MODEL");
+  app.add_flag("--lookup", o.lookup,
+               "Guess tokens ahead from what the text said before: the same text, sooner");
+  app.add_option("--draft-max", o.n_draft,
+                 fmt::format("Tokens guessed ahead at most (default: {})", o.n_draft))
+      ->check(CLI::Range(1, 64))
+      ->option_text("N");
   add_sampling_options(app, o.sampling);
 }
 
@@ -48,8 +57,27 @@ Session make_session(LoadedModel& loaded, const GenerationOptions& o) {
   if (n_ctx > n_ctx_train)
     notice(fmt::format("warning: the context of {} tokens is more than the {} that the model was trained for",
                        n_ctx, n_ctx_train));
+  const bool ahead = o.lookup || !o.draft.empty();
   return Session(loaded.model(), loaded.ops(),
-                 {.n_ctx = n_ctx, .n_batch = o.model.n_batch, .kv_type = o.model.kv_type});
+                 {.n_ctx = n_ctx,
+                  .n_batch = o.model.n_batch,
+                  .n_logit_rows = ahead ? o.n_draft + 1 : 1,
+                  .kv_type = o.model.kv_type});
+}
+
+Speculation make_speculation(const Tokenizer& tokenizer, const GenerationOptions& o, size_t n_ctx) {
+  if (o.lookup && !o.draft.empty()) throw UsageError("--draft and --lookup: one of them guesses");
+  Speculation s;
+  if (o.lookup) s.drafter = std::make_unique<PromptLookup>();
+  if (o.draft.empty()) return s;
+  ModelOptions model = o.model;
+  model.path = o.draft;
+  s.model = load_model(model, true);
+  s.drafter = std::make_unique<DraftModel>(
+      *s.model, tokenizer,
+      SessionOptions{
+          .n_ctx = n_ctx, .n_batch = o.model.n_batch, .n_logit_rows = 1, .kv_type = o.model.kv_type});
+  return s;
 }
 
 Sampler make_sampler(const Tokenizer& tokenizer, const GenerationOptions& o) {
@@ -79,6 +107,9 @@ void print_stats(const GenerateResult& r, const Timings& t, LoadedModel& loaded,
   line("load", fmt::format("{:>27.3f} s", t.load_seconds));
   line("prompt", speed(r.n_prompt, r.prompt_seconds));
   line("generation", speed(r.n_steps, r.step_seconds));
+  if (r.n_drafted > 0)
+    line("drafts", fmt::format("{:>6} tokens guessed, {} came true; {} forward passes", r.n_drafted,
+                               r.n_accepted, r.n_passes));
   if (t.first_text_seconds > 0) line("first text", fmt::format("{:>27.3f} s", t.first_text_seconds));
   line("memory", fmt::format("{} resident, {} at most; file {}, KV cache {}", mebibytes(resident_bytes()),
                              mebibytes(peak_resident_bytes()), mebibytes(loaded.model().file().n_bytes()),

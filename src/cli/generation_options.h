@@ -17,15 +17,26 @@ struct GenerationOptions {
   std::optional<size_t> n_predict;
   std::vector<std::string> stop_strings;
   bool render_special = false, stats = false;
+  std::string draft;    // a model that guesses tokens ahead
+  bool lookup = false;  // guesses from the text itself
+  size_t n_draft = 8;
 };
 
-/// The model's options, the sampler's, -c, -n, --stop, --special, --stats.
+/// The model's options, the sampler's, -c, -n, --stop, --special, --stats, --draft, --lookup, --draft-max.
 void add_generation_options(CLI::App& app, GenerationOptions& options);
 
 /// A session of the size asked for; says so on standard error when that is more than the model was trained
 /// for.
 Session make_session(LoadedModel& loaded, const GenerationOptions& options);
 Sampler make_sampler(const Tokenizer& tokenizer, const GenerationOptions& options);
+
+/// Who guesses tokens ahead, with what it needs to live.
+struct Speculation {
+  std::unique_ptr<LoadedModel> model;
+  std::unique_ptr<Drafter> drafter;
+};
+/// Neither --draft nor --lookup: no drafter. Throws UsageError, and as load_model.
+Speculation make_speculation(const Tokenizer& tokenizer, const GenerationOptions& options, size_t n_ctx);
 
 /// Says on standard error what a reader should know of how the text ended.
 void report_end(const GenerateResult& result, const Session& session);

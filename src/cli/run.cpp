@@ -46,6 +46,9 @@ ExitStatus run(const Options& o) {
   options.stop_strings = o.generation.stop_strings;
   options.render_special = o.generation.render_special;
   options.drop_space = prompt.empty();
+  const Speculation speculation = make_speculation(tokenizer, o.generation, session.n_ctx());
+  options.drafter = speculation.drafter.get();
+  options.n_draft = o.generation.n_draft;
   StopOnSignal signal;
   options.cancel = &signal.stop();
 
@@ -83,6 +86,7 @@ extern const Command command_run{
     "run", "Continue a prompt",
     "Example: assay run model.gguf \"Once upon a time\" -n 100 --temp 0.7 --seed 7\n"
     "         echo \"Once upon a time\" | assay run model.gguf --temp 0 --stats\n"
+    "         assay run model.gguf -f notes.txt --lookup\n"
     "Sampling options have llama.cpp's names and defaults. Ctrl-C ends the text; a second one kills the "
     "program.",
     define};

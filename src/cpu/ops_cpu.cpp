@@ -228,7 +228,8 @@ class CpuOps final : public Ops {
       const Weight& w = *products[p].linear->weight;
       const size_t n_tiles = (w.n_rows + kTileRows - 1) / kTileRows;
       const size_t fair = n_tiles * groups_.size() / (4 * pool_.n_threads()) + 1;
-      const size_t step = std::clamp<size_t>(kItemBytes / (w.row_bytes() * kTileRows), 1, fair);
+      size_t step = std::clamp<size_t>(kItemBytes / (w.row_bytes() * kTileRows), 1, fair);
+      if (order_.size() > groups_.size()) step = (step + kTileGroup - 1) / kTileGroup * kTileGroup;
       for (uint32_t g = 0; g < groups_.size(); ++g)
         for (size_t tile = 0; tile < n_tiles; tile += step)
           items_.push_back({p, g, uint32_t(tile), uint32_t(std::min(step, n_tiles - tile))});

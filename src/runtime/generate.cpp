@@ -49,13 +49,14 @@ GenerateResult generate(Session& session, const Tokenizer& tokenizer, Sampler& s
   for (const int32_t id : prompt) sampler.accept(id);
 
   const Clock::time_point first_token = Clock::now();
+  LookAhead ahead(session, options.drafter, options.n_draft);
   for (;;) {
     if (result.n_generated >= options.n_predict) {
       result.reason = EndReason::n_predict;
       break;
     }
     // The model may have more rows than the vocabulary has tokens: padding, which has no text.
-    const int32_t id = sampler.next(session.logits().first(n_tokens));
+    const int32_t id = sampler.next(ahead.logits().first(n_tokens));
     if (tokenizer.ends_generation(id)) {
       result.reason = EndReason::end_of_text;
       break;
@@ -72,7 +73,7 @@ GenerateResult generate(Session& session, const Tokenizer& tokenizer, Sampler& s
       result.reason = EndReason::cancelled;
       break;
     }
-    if (session.step(id) == Status::context_full) {
+    if (ahead.choose(id) == Status::context_full) {
       result.reason = EndReason::context_full;
       break;
     }
@@ -80,6 +81,9 @@ GenerateResult generate(Session& session, const Tokenizer& tokenizer, Sampler& s
   }
   show(stops.feed(decoder.flush()));
   show(stops.finish());
+  result.n_passes = ahead.n_passes();
+  result.n_drafted = ahead.n_drafted();
+  result.n_accepted = ahead.n_accepted();
   result.step_seconds = seconds_since(first_token);
   return result;
 }

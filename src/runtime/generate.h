@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "runtime/session.h"
+#include "runtime/speculation.h"
 #include "sampling/sampler.h"
 #include "tokenizer/tokenizer.h"
 
@@ -21,12 +21,16 @@ struct GenerateOptions {
   bool render_special = false;            // control tokens as their texts, else as nothing
   bool drop_space = false;  // a space that begins the text is dropped: for text that continues nothing
   const std::atomic<bool>* cancel = nullptr;
+  Drafter* drafter = nullptr;  // guesses tokens ahead: the same text in fewer forward passes
+  size_t n_draft = 0;          // tokens guessed at most
 };
 
 struct GenerateResult {
   EndReason reason{};
   size_t n_prompt = 0, n_generated = 0;  // tokens
-  size_t n_steps = 0;                    // forward passes after the prompt's
+  size_t n_steps = 0;                    // tokens computed after the prompt's
+  size_t n_passes = 0;                   // forward passes that took; fewer where drafts were right
+  size_t n_drafted = 0, n_accepted = 0;  // guessed tokens, and those that came true
   double prompt_seconds = 0;             // of the prompt's forward passes
   double step_seconds = 0;  // from the first token on: steps, sampling, decoding and the callback
 };

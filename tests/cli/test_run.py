@@ -65,6 +65,16 @@ class Run(program.Case):
         for word in ["warning", "load", "prompt", "generation", "first text", "memory", "seed"]:
             self.assertIn(word, err)
 
+    def test_guessing_ahead_changes_no_text(self):
+        for options in [["--temp", 0], ["--seed", 3, "--temp", 0.9]]:
+            plain = self.run_tales(PROMPT, "-n", 60, *options)[0]
+            for ahead in [["--lookup"], ["--lookup", "--draft-max", 2], ["--draft", program.tales]]:
+                out, err = self.run_tales(PROMPT, "-n", 60, "--stats", *options, *ahead)
+                self.assertEqual(out, plain, ahead)
+                self.assertIn("came true", err)
+        self.refused("run", program.tales, PROMPT, "--draft", program.tiny, says="another vocabulary")
+        self.refused("run", program.tales, PROMPT, "--draft", program.tales, "--lookup")
+
     def test_wild_text_is_whole_characters(self):
         for seed in range(3):
             out, err = self.assay("run", program.tiny, "x", "-n", 60, "--temp", 5, "--top-k", 0, "--top-p", 1,

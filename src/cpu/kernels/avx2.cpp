@@ -206,6 +206,8 @@ inline I i_of(B x) {
   return {x.a, x.b};
 }
 
+/// Registers (pairs of them) for codes: one tile at a time.
+inline constexpr int kCodeRegisters = 8;
 inline constexpr int kProbeChains = 5;
 template <class T>
 inline void keep(T& x) {

@@ -190,6 +190,8 @@ inline I i_of(B a) {
   return {a.v};
 }
 
+/// Registers for the codes of tiles that share each load of activations: half of the 32.
+inline constexpr int kCodeRegisters = 16;
 inline constexpr int kProbeChains = 16;
 template <class T>
 inline void keep(T& x) {

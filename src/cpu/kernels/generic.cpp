@@ -222,6 +222,8 @@ template <int n>
   return r;
 }
 
+/// One tile at a time.
+inline constexpr int kCodeRegisters = 8;
 inline constexpr int kProbeChains = 2;
 template <class T>
 inline void keep(T& x) {
