@@ -3,7 +3,7 @@
 #include <span>
 #include <vector>
 
-#include "diagnose/safetensors.h"
+#include "diagnose/dumps/safetensors_writer.h"
 #include "model/model.h"
 
 namespace assay {

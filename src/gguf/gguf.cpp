@@ -114,6 +114,10 @@ std::span<const std::byte> GgufFile::data(const TensorInfo& tensor) const {
   return parts_.at(tensor.part).bytes.subspan(size_t(tensor.file_offset), size_t(tensor.n_bytes));
 }
 
+std::span<const std::byte> GgufFile::bytes(uint32_t part) const {
+  return parts_.at(part).bytes;
+}
+
 const std::string& GgufFile::path(uint32_t part) const {
   return parts_.at(part).name;
 }

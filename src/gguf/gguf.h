@@ -132,6 +132,8 @@ class GgufFile {
   const std::vector<TensorInfo>& tensors() const { return tensors_; }
   const TensorInfo* find(std::string_view name) const;  // null when absent
   std::span<const std::byte> data(const TensorInfo& tensor) const;
+  /// All bytes of a part, whatever they are.
+  std::span<const std::byte> bytes(uint32_t part = 0) const;
   const std::string& path(uint32_t part = 0) const;
   size_t n_parts() const { return parts_.size(); }
   uint64_t n_bytes() const;  // of all parts

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "quant/codebooks.h"
+#include "quant/fields.h"
 #include "quant/golden_test.h"
 #include "quant/table.h"
 #include "quant/type_list.h"
@@ -237,6 +238,18 @@ TEST(Codebooks, SignMasksHaveAnEvenCount) {
     EXPECT_EQ(sign_mask(code) & 127u, code);
     EXPECT_EQ(std::popcount(sign_mask(code)) % 2, 0);
     EXPECT_EQ(sign_mask(code | 0xffffff80u), sign_mask(code));
+  }
+}
+
+TEST(BlockFields, AreAllBytesOfEveryBlock) {
+  for (const QuantType& type : quant_types()) {
+    size_t end = 0;
+    for (const BlockField& field : block_fields(type)) {
+      EXPECT_EQ(field.first_byte, end) << type.name << " " << field.name;
+      EXPECT_FALSE(field.what.empty());
+      end = size_t(field.first_byte + field.n_bytes);
+    }
+    EXPECT_EQ(end, type.block_bytes) << type.name;
   }
 }
 

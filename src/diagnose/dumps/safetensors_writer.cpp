@@ -1,4 +1,4 @@
-#include "diagnose/safetensors.h"
+#include "diagnose/dumps/safetensors_writer.h"
 
 #include <bit>
 #include <nlohmann/json.hpp>
