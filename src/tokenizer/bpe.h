@@ -6,8 +6,8 @@
 
 namespace assay {
 
-/// The merges of a file, in order of rank. Throws LoadError when they are missing (kimi-k2 has none) or one is not two
-/// texts with a space between.
+/// The merges of a file, in order of rank. Throws LoadError when they are missing (kimi-k2 has none) or one
+/// is not two texts with a space between.
 std::vector<TokenizerTables::Merge> parse_merges(const Vocabulary& vocabulary, const Metadata& metadata);
 
 /// Merges of texts that are no tokens are kept, as llama.cpp keeps them, with a warning.

@@ -1,5 +1,6 @@
-// A fault: one small, documented change of one behaviour, as real engines have shipped it. One list of them serves
-// verify (how many are caught?), diagnose (which one explains what was seen?) and the pages that people read.
+// A fault: one small, documented change of one behaviour, as real engines have shipped it. One list of them
+// serves verify (how many are caught?), diagnose (which one explains what was seen?) and the pages that
+// people read.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -33,8 +34,8 @@ enum class FaultFamily : uint8_t {
 /// "block decode", "rope", ...
 std::string_view family_name(FaultFamily family) noexcept;
 
-/// Decoders gone wrong: rows of the quant table that stand in for the healthy rows of the same ids. Sizes are the healthy
-/// ones.
+/// Decoders gone wrong: rows of the quant table that stand in for the healthy rows of the same ids. Sizes are
+/// the healthy ones.
 struct DecodeFault {
   std::span<const QuantType> types;
 };
@@ -50,14 +51,15 @@ struct StoredTensor {
 struct LayoutFault {
   /// Whether the engine would hold other values than the file says.
   bool (*touches)(const StoredTensor& tensor);
-  /// The values that it holds, n_elements f32, experts and rows in the file's order. Never reads outside the file.
+  /// The values that it holds, n_elements f32, experts and rows in the file's order. Never reads outside the
+  /// file.
   void (*decode)(const StoredTensor& tensor, std::span<float> values);
 };
 
 /// A wrong computation on right weights.
 struct OpsFault {
-  /// `inner`, with the fault in front of it; null when `model` has nothing that the fault could touch. Both outlive the
-  /// result.
+  /// `inner`, with the fault in front of it; null when `model` has nothing that the fault could touch. Both
+  /// outlive the result.
   std::unique_ptr<ForwardOps> (*wrap)(Ops& inner, const Model& model);
 };
 
@@ -78,8 +80,10 @@ struct TokensFault {
 
 /// A wrong prompt for right tokens.
 struct PromptFault {
-  /// The prompt that the engine makes; nullopt when the source or the file has nothing that the fault could touch.
-  std::optional<PromptText> (*write)(const GgufFile& file, const Tokenizer& healthy, const PromptSource& source);
+  /// The prompt that the engine makes; nullopt when the source or the file has nothing that the fault could
+  /// touch.
+  std::optional<PromptText> (*write)(const GgufFile& file, const Tokenizer& healthy,
+                                     const PromptSource& source);
 };
 
 struct Fault {

@@ -19,10 +19,12 @@ constexpr char kLlama2[] =
     "{% elif m.role == 'user' %}{% if loop.first or loop.previtem.role != 'system' %}[INST] {% endif %}"
     "{{ m.content }} [/INST]{% else %} {{ m.content }} </s>{% endif %}{% endfor %}";
 constexpr char kLlama3[] =
-    "{% for m in messages %}<|start_header_id|>{{ m.role }}<|end_header_id|>\n\n{{ m.content }}<|eot_id|>{% endfor %}"
+    "{% for m in messages %}<|start_header_id|>{{ m.role }}<|end_header_id|>\n\n{{ m.content }}<|eot_id|>{% "
+    "endfor %}"
     "{% if add_generation_prompt %}<|start_header_id|>assistant<|end_header_id|>\n\n{% endif %}";
 constexpr char kAlpaca[] =
-    "{% for m in messages %}{% if m.role == 'system' %}{{ m.content }}\n\n{% elif m.role == 'user' %}### Instruction:\n"
+    "{% for m in messages %}{% if m.role == 'system' %}{{ m.content }}\n\n{% elif m.role == 'user' %}### "
+    "Instruction:\n"
     "{{ m.content }}\n\n{% else %}### Response:\n{{ m.content }}\n\n{% endif %}{% endfor %}"
     "{% if add_generation_prompt %}### Response:\n{% endif %}";
 constexpr char kUserAssistant[] =
@@ -33,9 +35,11 @@ Json one_message(const std::string& text) {
   return {{"messages", {{{"role", "user"}, {"content", text}}}}};
 }
 
-/// What `write` gives; nothing when the template does not take the conversation, or when that is the right prompt anyway.
+/// What `write` gives; nothing when the template does not take the conversation, or when that is the right
+/// prompt anyway.
 template <class Write>
-Prompt unless_right(const GgufFile& file, const Tokenizer& t, const PromptSource& source, const Write& write) {
+Prompt unless_right(const GgufFile& file, const Tokenizer& t, const PromptSource& source,
+                    const Write& write) {
   try {
     PromptText wrong = write();
     if (!source.chat.is_null() && file.metadata().contains("tokenizer.chat_template") &&
@@ -150,7 +154,8 @@ bool system_as_user(Json& chat) {
 }
 bool system_into_user(Json& chat) {
   Json& messages = chat["messages"];
-  if (messages.size() < 2 || !has_role(messages[0], "system") || !is_text(messages[0]) || !is_text(messages[1]))
+  if (messages.size() < 2 || !has_role(messages[0], "system") || !is_text(messages[0]) ||
+      !is_text(messages[1]))
     return false;
   messages[1]["content"] =
       messages[0]["content"].get<std::string>() + "\n\n" + messages[1]["content"].get<std::string>();
@@ -203,11 +208,13 @@ bool drop_template_newlines(PromptText& prompt) {
   return n_dropped > 0;
 }
 bool drop_newline_after_turn(PromptText& prompt) {
-  // Between turns: a newline of the template that comes straight after a mark, >, of its own and before another.
+  // Between turns: a newline of the template that comes straight after a mark, >, of its own and before
+  // another.
   bool found = false;
   for (PromptText::Part& part : prompt.parts)
     if (part.parse_special)
-      for (size_t at; (at = part.text.find(">\n<")) != std::string::npos; found = true) part.text.erase(at + 1, 1);
+      for (size_t at; (at = part.text.find(">\n<")) != std::string::npos; found = true)
+        part.text.erase(at + 1, 1);
   return found;
 }
 bool newline_behind(PromptText& prompt) {
@@ -238,7 +245,8 @@ constexpr Fault kFaults[] = {
      .injection = PromptFault{foreign_template<kChatMl>}},
     {.id = "template-llama-2",
      .family = FaultFamily::prompt,
-     .change = "Every conversation is written as Llama 2's ([INST] ... [/INST]), this model has another template.",
+     .change =
+         "Every conversation is written as Llama 2's ([INST] ... [/INST]), this model has another template.",
      .affects = "chat models of other families",
      .symptom = "roles are ignored; [/INST] appears in answers",
      .mend = "Render tokenizer.chat_template instead of a hard-coded one.",
@@ -246,7 +254,8 @@ constexpr Fault kFaults[] = {
      .injection = PromptFault{foreign_template<kLlama2>}},
     {.id = "template-llama-3",
      .family = FaultFamily::prompt,
-     .change = "Every conversation is written as Llama 3's (<|start_header_id|>), this model has another template.",
+     .change =
+         "Every conversation is written as Llama 3's (<|start_header_id|>), this model has another template.",
      .affects = "chat models of other families",
      .symptom = "roles are ignored; <|eot_id|> appears in answers",
      .mend = "Render tokenizer.chat_template instead of a hard-coded one.",
@@ -254,7 +263,8 @@ constexpr Fault kFaults[] = {
      .injection = PromptFault{foreign_template<kLlama3>}},
     {.id = "template-alpaca",
      .family = FaultFamily::prompt,
-     .change = "Every conversation is written as Alpaca's (### Instruction:), this model has another template.",
+     .change =
+         "Every conversation is written as Alpaca's (### Instruction:), this model has another template.",
      .affects = "chat models of other families",
      .symptom = "roles are ignored; ### appears in answers",
      .mend = "Render tokenizer.chat_template instead of a hard-coded one.",

@@ -28,8 +28,8 @@ struct PromptText {
   std::string text() const;
 };
 
-/// The right one: the text, special tokens meant, or the conversation as the file's template writes it. Throws UsageError
-/// when the file has no template, or it does not take the conversation.
+/// The right one: the text, special tokens meant, or the conversation as the file's template writes it.
+/// Throws UsageError when the file has no template, or it does not take the conversation.
 PromptText write_prompt(const GgufFile& file, const Tokenizer& tokenizer, const PromptSource& source);
 /// The same by another template. Throws UsageError.
 PromptText write_prompt_by(const std::string& template_source, const Tokenizer& tokenizer,

@@ -146,7 +146,8 @@ void keep_head(const Tokenizer&, std::vector<int32_t>& ids, size_t n_context) {
 constexpr Fault kFaults[] = {
     {.id = "bos-missing",
      .family = FaultFamily::tokenization,
-     .change = "No BOS is put in front, although the file asks for it (tokenizer.ggml.add_bos_token, or its tokenizer's "
+     .change = "No BOS is put in front, although the file asks for it (tokenizer.ggml.add_bos_token, or its "
+               "tokenizer's "
                "default).",
      .affects = "llama, mistral, gemma, llama 3",
      .symptom = "gemma talks gibberish, others slightly worse: the first token is where attention rests",
@@ -203,7 +204,8 @@ constexpr Fault kFaults[] = {
      .injection = TokensFault{.touches = adds_eos, .change = no_eos}},
     {.id = "space-prefix-missing",
      .family = FaultFamily::tokenization,
-     .change = "No space goes before the text and after special tokens; SentencePiece's add_dummy_prefix is on here.",
+     .change = "No space goes before the text and after special tokens; SentencePiece's add_dummy_prefix is "
+               "on here.",
      .affects = "llama, mistral (tokenizer.ggml.add_space_prefix)",
      .symptom = "the first word is taken for the end of another one",
      .mend = "Encode \" \" + text.",
@@ -211,7 +213,8 @@ constexpr Fault kFaults[] = {
      .injection = TokensFault{.touches = adds_space, .change = no_space}},
     {.id = "space-prefix-only-first",
      .family = FaultFamily::tokenization,
-     .change = "The space prefix goes before the prompt only; this vocabulary has it after each special token too.",
+     .change =
+         "The space prefix goes before the prompt only; this vocabulary has it after each special token too.",
      .affects = "llama, mistral: text after a control token",
      .symptom = "plain text is right, chat turns begin with another token",
      .mend = "Encode each stretch between special tokens as a text of its own.",
@@ -267,7 +270,8 @@ constexpr Fault kFaults[] = {
      .injection = TokensFault{.touches = has_stripping, .change = strip_nothing}},
     {.id = "special-strips-all",
      .family = FaultFamily::tokenization,
-     .change = "White space beside every special token is stripped; the template's newlines belong to the prompt.",
+     .change =
+         "White space beside every special token is stripped; the template's newlines belong to the prompt.",
      .affects = "chat templates",
      .symptom = "the newline after a role vanishes",
      .mend = "Strip only where the added token says so.",
@@ -283,7 +287,8 @@ constexpr Fault kFaults[] = {
      .injection = TokensFault{.edit = keep_tail, .cuts_to_context = true}},
     {.id = "context-middle-lost",
      .family = FaultFamily::tokenization,
-     .change = "The prompt is longer than the engine's context: BOS and its end are kept, what lies between is cut.",
+     .change = "The prompt is longer than the engine's context: BOS and its end are kept, what lies between "
+               "is cut.",
      .affects = "long prompts, vocabularies with BOS",
      .symptom = "forgets instructions; short prompts are right",
      .mend = "Raise the context (num_ctx, -c), or refuse prompts that do not fit.",

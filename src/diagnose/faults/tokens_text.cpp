@@ -143,11 +143,13 @@ bool keeps_text(const Tokenizer& t) {
 constexpr Fault kFaults[] = {
     {.id = "newline-as-space",
      .family = FaultFamily::tokenization,
-     .change = "Newlines, tabs and carriage returns become the space mark. Only the space does; the others have tokens of "
+     .change = "Newlines, tabs and carriage returns become the space mark. Only the space does; the others "
+               "have tokens of "
                "their own.",
      .affects = "every vocabulary that keeps white space; first seen with SentencePiece",
      .symptom = "chat prompts lose their lines and the model rambles",
-     .mend = "Replace U+0020 alone by U+2581 (or the byte alphabet's space); leave \\n, \\t, \\r to their own tokens.",
+     .mend = "Replace U+0020 alone by U+2581 (or the byte alphabet's space); leave \\n, \\t, \\r to their "
+             "own tokens.",
      .source = "github.com/JunSuzukiJapan/rustorch, claudedocs/TOKENIZATION_FIX_20251011.md",
      .injection = TokensFault{.touches = keeps_text, .rewrite = each_part<white_space_to_space>}},
     {.id = "newline-dropped",
@@ -216,7 +218,8 @@ constexpr Fault kFaults[] = {
      .injection = TokensFault{.touches = keeps_text, .rewrite = trim_begin}},
     {.id = "trailing-space-trimmed",
      .family = FaultFamily::tokenization,
-     .change = "White space that ends the prompt is stripped, such as the newline after the assistant's role.",
+     .change =
+         "White space that ends the prompt is stripped, such as the newline after the assistant's role.",
      .affects = "every vocabulary that keeps white space; most chat templates",
      .symptom = "the answer begins with a newline, or slightly off",
      .mend = "Do not strip the prompt: templates end on purpose as they do.",
@@ -227,7 +230,8 @@ constexpr Fault kFaults[] = {
      .change = "Text is normalized to NFC (composed) where the file asks for no normal form.",
      .affects = "decomposed characters: accents typed on some systems, Hangul, Indic scripts",
      .symptom = "accented text slightly worse",
-     .mend = "Apply only the normalizer that the model's own tokenizer has; GGUF vocabularies have none but WordPiece's.",
+     .mend = "Apply only the normalizer that the model's own tokenizer has; GGUF vocabularies have none but "
+             "WordPiece's.",
      .source = "github.com/ggml-org/llama.cpp/issues/5496",
      .injection = TokensFault{.touches = keeps_text, .rewrite = each_part<nfc>}},
     {.id = "nfd-applied",

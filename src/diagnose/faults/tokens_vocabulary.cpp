@@ -176,8 +176,7 @@ std::string with_ascii_classes(std::string_view pattern) {
 
 template <PatternEdit kEdit>
 void change_patterns(TokenizerTables& t) {
-  t.vocabulary.pretokenizer =
-      variant(*t.vocabulary.pretokenizer, __PRETTY_FUNCTION__, edit_patterns<kEdit>);
+  t.vocabulary.pretokenizer = variant(*t.vocabulary.pretokenizer, __PRETTY_FUNCTION__, edit_patterns<kEdit>);
 }
 template <PatternEdit kEdit>
 bool changes_patterns(const Tokenizer& t) {
@@ -305,7 +304,8 @@ void added_ids_up(const Tokenizer& healthy, std::vector<int32_t>& ids, size_t) {
 constexpr Fault kFaults[] = {
     {.id = "merges-absent",
      .family = FaultFamily::tokenization,
-     .change = "No merge is applied: every byte stays a token. The merges array was allocated and never filled, or its "
+     .change = "No merge is applied: every byte stays a token. The merges array was allocated and never "
+               "filled, or its "
                "key was not found.",
      .affects = "byte-level BPE",
      .symptom = "about one token a byte; unrelated, random output",
@@ -314,10 +314,12 @@ constexpr Fault kFaults[] = {
      .injection = TokensFault{.touches = is<Kind::bpe>, .change = drop_merges}},
     {.id = "merges-left-to-right",
      .family = FaultFamily::tokenization,
-     .change = "Any merge that fits is applied from left to right; the pair of the lowest rank must go first, anywhere in "
+     .change = "Any merge that fits is applied from left to right; the pair of the lowest rank must go "
+               "first, anywhere in "
                "the word.",
      .affects = "byte-level BPE",
-     .symptom = "same text, other splits of more than half of the words; grammatical and dull answers, no error",
+     .symptom =
+         "same text, other splits of more than half of the words; grammatical and dull answers, no error",
      .mend = "In each round merge the adjacent pair that stands earliest in tokenizer.ggml.merges.",
      .source = "github.com/ztxz16/fastllm/pull/715",
      .injection = TokensFault{.touches = is<Kind::bpe>, .change = equal_ranks}},
@@ -380,7 +382,8 @@ constexpr Fault kFaults[] = {
      .injection = TokensFault{.touches = is<Kind::sentencepiece>, .change = score_by_length}},
     {.id = "longest-match",
      .family = FaultFamily::tokenization,
-     .change = "The longest token at each place is taken from left to right; the vocabulary is made for merging.",
+     .change =
+         "The longest token at each place is taken from left to right; the vocabulary is made for merging.",
      .affects = "SentencePiece and byte-level BPE",
      .symptom = "most words are right, long and rare ones and what spans words are not",
      .mend = "Merge pairs by score (SentencePiece) or rank (BPE).",
@@ -388,7 +391,8 @@ constexpr Fault kFaults[] = {
      .injection = TokensFault{.touches = merges_pairs, .make = longest_match}},
     {.id = "bpe-on-sentencepiece",
      .family = FaultFamily::tokenization,
-     .change = "Byte-level BPE runs on a SentencePiece vocabulary: the space is looked up as Ġ, which it does not have.",
+     .change = "Byte-level BPE runs on a SentencePiece vocabulary: the space is looked up as Ġ, which it "
+               "does not have.",
      .affects = "llama, mistral, gemma vocabularies",
      .symptom = "spaces vanish; single letters",
      .mend = "Choose the scheme by tokenizer.ggml.model: llama is SentencePiece, gpt2 is byte-level BPE.",
@@ -396,7 +400,8 @@ constexpr Fault kFaults[] = {
      .injection = TokensFault{.touches = is<Kind::sentencepiece>, .change = bpe_of_bytes}},
     {.id = "sentencepiece-on-bpe",
      .family = FaultFamily::tokenization,
-     .change = "SentencePiece runs on a byte-level BPE vocabulary: the space is looked up as U+2581, which it does not "
+     .change = "SentencePiece runs on a byte-level BPE vocabulary: the space is looked up as U+2581, which "
+               "it does not "
                "have.",
      .affects = "gpt2-type vocabularies: llama 3, qwen",
      .symptom = "spaces vanish, words fall into pieces",
@@ -405,7 +410,8 @@ constexpr Fault kFaults[] = {
      .injection = TokensFault{.touches = has_byte_alphabet, .change = sentencepiece_of_pieces}},
     {.id = "byte-alphabet-missing",
      .family = FaultFamily::tokenization,
-     .change = "Bytes are looked up as they are; the vocabulary writes them in GPT-2's alphabet (space is Ġ, newline Ċ).",
+     .change = "Bytes are looked up as they are; the vocabulary writes them in GPT-2's alphabet (space is Ġ, "
+               "newline Ċ).",
      .affects = "byte-level BPE",
      .symptom = "spaces, newlines and everything beyond ASCII vanish",
      .mend = "Map every byte through bytes_to_unicode before merging, and back after decoding.",
@@ -429,7 +435,8 @@ constexpr Fault kFaults[] = {
      .injection = TokensFault{.touches = has_other_rules<kGpt2>, .change = other_rules<kGpt2>}},
     {.id = "pre-tokenizer-llama-3",
      .family = FaultFamily::tokenization,
-     .change = "Text is split by Llama 3's pattern (digits in groups of up to three); tokenizer.ggml.pre names another.",
+     .change = "Text is split by Llama 3's pattern (digits in groups of up to three); tokenizer.ggml.pre "
+               "names another.",
      .affects = "byte-level BPE of other families; qwen2 splits digits one by one",
      .symptom = "numbers split otherwise; worse arithmetic",
      .mend = "Read tokenizer.ggml.pre and use its pattern.",
@@ -453,7 +460,8 @@ constexpr Fault kFaults[] = {
      .injection = TokensFault{.touches = has_byte_alphabet, .change = no_rules}},
     {.id = "pre-tokenizer-no-look-ahead",
      .family = FaultFamily::tokenization,
-     .change = "The pattern's \\s+(?!\\S) is left out, so a run of spaces takes the last one too, which belongs to the next "
+     .change = "The pattern's \\s+(?!\\S) is left out, so a run of spaces takes the last one too, which "
+               "belongs to the next "
                "word.",
      .affects = "byte-level BPE in engines whose regex library has no look-ahead (RE2, Rust's regex, Go)",
      .symptom = "indented code and double spaces split otherwise",
@@ -472,7 +480,8 @@ constexpr Fault kFaults[] = {
                               .change = change_patterns<with_ascii_classes>}},
     {.id = "pre-tokenizer-stale-offsets",
      .family = FaultFamily::tokenization,
-     .change = "The second pattern runs on the pieces of the first with their old offsets: what it cuts is there twice.",
+     .change = "The second pattern runs on the pieces of the first with their old offsets: what it cuts is "
+               "there twice.",
      .affects = "pre-tokenizers of several patterns: deepseek, starcoder, falcon",
      .symptom = "duplicated words; the ids decode to a longer text",
      .mend = "Replace a piece by its parts; compute offsets anew after each pattern.",
@@ -528,7 +537,8 @@ constexpr Fault kFaults[] = {
      .injection = TokensFault{.edit = all_ids_up}},
     {.id = "added-ids-off-by-one",
      .family = FaultFamily::tokenization,
-     .change = "The ids of the special tokens behind the vocabulary are one too high; ordinary ids are right.",
+     .change =
+         "The ids of the special tokens behind the vocabulary are one too high; ordinary ids are right.",
      .affects = "vocabularies with added tokens: llama 3, qwen, phi-3",
      .symptom = "plain text is right, chat is not",
      .mend = "Read added tokens from tokenizer.ggml.tokens like all others.",

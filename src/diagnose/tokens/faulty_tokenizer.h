@@ -9,8 +9,9 @@
 
 namespace assay {
 
-/// The healthy tokenizer behind some faults of tokens and prompts: what differs from a healthy encoding is the faults' doing
-/// alone. Faults of other families change nothing here. `file` and `healthy` outlive it; const use is thread safe.
+/// The healthy tokenizer behind some faults of tokens and prompts: what differs from a healthy encoding is
+/// the faults' doing alone. Faults of other families change nothing here. `file` and `healthy` outlive it;
+/// const use is thread safe.
 class FaultyTokenizer {
  public:
   /// Builds a tokenizer where a fault changes the tables: with the largest vocabularies a fifth of a second.
@@ -19,8 +20,9 @@ class FaultyTokenizer {
   /// Whether the vocabulary has what every fault touches.
   bool applies() const { return applies_; }
 
-  /// The ids that the engine makes; at most n_context where a fault cuts them. Nullopt when a fault of prompts has nothing
-  /// to touch in `source`. Throws UsageError as write_prompt and encode_prompt do for the healthy tokenizer.
+  /// The ids that the engine makes; at most n_context where a fault cuts them. Nullopt when a fault of
+  /// prompts has nothing to touch in `source`. Throws UsageError as write_prompt and encode_prompt do for the
+  /// healthy tokenizer.
   std::optional<std::vector<int32_t>> encode(const PromptSource& source, size_t n_context = SIZE_MAX) const;
 
  private:
