@@ -4,88 +4,14 @@
 #include <gmock/gmock.h>
 
 #include <cstdlib>
-#include <filesystem>
-#include <iostream>
 #include <set>
 
-#include "diagnose/tokens/probes.h"
-#include "tokenizer/small_vocabularies.h"
+#include "diagnose/tokens/subjects.h"
 
 namespace assay {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// As ChatML with a BOS and a trimmed answer: everything that faults of prompts touch.
-constexpr const char* kTemplate =
-    "{{ bos_token }}{% for m in messages %}<|im_start|>{{ m.role }}\n {{ m.content }}<|im_end|>\n{% endfor %}"
-    "{% if add_generation_prompt %}<|im_start|>assistant:\n{% endif %}";
-
-/// A vocabulary, from a file or made here.
-struct Subject {
-  std::string name;
-  std::vector<std::byte> bytes;  // of a file made here
-  GgufFile file;
-  std::unique_ptr<Tokenizer> tokenizer;
-
-  explicit Subject(const fs::path& path)
-      : name(path.filename().string()),
-        file(GgufFile::open(path)),
-        tokenizer(make_tokenizer(file.metadata())) {}
-  Subject(std::string n, const VocabularyFile& made)
-      : name(std::move(n)),
-        bytes([&] {
-          GgufWriter writer = made.writer();
-          writer.add("tokenizer.chat_template", std::string_view(kTemplate));
-          return writer.to_bytes();
-        }()),
-        file(GgufFile::parse(bytes, name)),
-        tokenizer(make_tokenizer(file.metadata())) {}
-
-  std::vector<PromptSource> probes() const {
-    std::vector<PromptSource> all = probe_texts(*tokenizer);
-    if (file.metadata().contains("tokenizer.chat_template"))
-      for (PromptSource& talk : probe_conversations()) all.push_back(std::move(talk));
-    return all;
-  }
-  std::vector<int32_t> healthy(const PromptSource& source) const {
-    return encode_prompt(*tokenizer, write_prompt(file, *tokenizer, source));
-  }
-};
-
-std::vector<std::unique_ptr<Subject>> small_subjects() {
-  std::vector<std::unique_ptr<Subject>> all;
-  const auto add = [&](const char* name, const VocabularyFile& made) {
-    all.push_back(std::make_unique<Subject>(name, made));
-  };
-  VocabularyFile sentencepiece = small_sentencepiece();
-  add("sentencepiece", sentencepiece);
-  sentencepiece.rules["add_space_prefix"] = false;
-  sentencepiece.rules["add_bos_token"] = false;
-  sentencepiece.name = "phi-3";
-  add("sentencepiece without prefix, stripping", sentencepiece);
-  VocabularyFile llama3 = small_bpe("llama-bpe");
-  llama3.add("Ġworld");  // reached by looking whole words up, not by merges
-  llama3.merges.insert(llama3.merges.begin(), "t h"),
-      llama3.add("th");                                // first of the merges, last of the ids
-  llama3.merges.push_back("f Ã©"), llama3.add("fÃ©");  // a merge of ASCII and other letters
-  add("bpe, llama 3's rules", llama3);
-  add("bpe, qwen 2's rules", small_bpe("qwen2"));
-  add("bpe, starcoder's rules", small_bpe("starcoder"));
-  add("wordpiece", small_wordpiece());
-  return all;
-}
-
-const std::vector<std::unique_ptr<Subject>>& subjects() {
-  static const std::vector<std::unique_ptr<Subject>> all = [] {
-    std::vector<std::unique_ptr<Subject>> list = small_subjects();
-    const fs::path source(ASSAY_SOURCE_DIR);
-    list.push_back(std::make_unique<Subject>(source / "models/tales-6m-f16.gguf"));
-    list.push_back(std::make_unique<Subject>(source / "tests/golden/models/qwen3-Q4_K_M/model.gguf"));
-    return list;
-  }();
-  return all;
-}
 
 /// Names of the subjects on which the fault changes the ids of some probe.
 std::set<std::string> changed_by(const Fault& fault, const std::vector<std::unique_ptr<Subject>>& on) {
