@@ -42,8 +42,9 @@ std::function<ExitStatus()> define(CLI::App& app) {
   o->model.kv_type = KvType::f32;
   add_model_options(app, o->model);
   app.add_option("--tokens", o->tokens,
-                 "Token ids that the engine made of --text or --messages: JSON, or 1,2,3");
+                 "Token ids that the engine made of the prompt: 1,2,3, or a JSON file (- is standard input)");
   app.add_option("--text", o->text, "The prompt");
+  app.add_option("--text-file", o->text_file, "The prompt, byte for byte from a file");
   app.add_option("--messages", o->messages, "The conversation: a JSON file with a list of {role, content}");
   app.add_option("--weights", o->weights, "Weights that the engine decoded: .npy or .safetensors");
   app.add_option("--tensor", o->tensor, "Which tensor --weights holds");

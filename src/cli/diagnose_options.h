@@ -1,6 +1,8 @@
-// The options of `assay diagnose`, and its modes: one file diagnose_MODE.cpp each, one line in diagnose_modes.inc.
+// The options of `assay diagnose`, and its modes: one file diagnose_MODE.cpp each, one line in
+// diagnose_modes.inc.
 #pragma once
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "cli/model_options.h"
@@ -10,7 +12,9 @@ namespace assay::cli {
 
 struct DiagnoseOptions {
   ModelOptions model;
-  std::string tokens, text, messages;    // --tokens ids.json, --text P or --text-file, --messages F
+  std::string tokens;                    // --tokens ids.json
+  std::optional<std::string> text;       // --text P, perhaps empty
+  std::string text_file, messages;       // --text-file F, --messages F
   std::string weights, tensor, rows;     // --weights DUMP --tensor NAME [--rows A:B]
   std::string trace;                     // --trace T.safetensors
   std::string logits, ids;               // --logits L.npy --ids 1,2,3

@@ -12,14 +12,18 @@ using Json = nlohmann::ordered_json;
 
 Json json_of(const Finding& f) {
   Json candidates = Json::array();
-  for (const Finding::Candidate& c : f.candidates)
+  for (const Finding::Candidate& c : f.candidates) {
+    Json along = Json::array();
+    for (const Fault* fault : c.along) along.push_back(fault->id);
     candidates.push_back({{"id", c.fault->id},
+                          {"along", along},
                           {"family", family_name(c.fault->family)},
                           {"confidence", c.confidence},
                           {"evidence", c.evidence},
                           {"change", c.fault->change},
                           {"mend", c.fault->mend},
                           {"source", c.fault->source}});
+  }
   return {{"verdict", verdict_name(f.verdict)},
           {"place", f.place},
           {"candidates", candidates},
@@ -38,6 +42,11 @@ void print_text_of(const Finding& f) {
     print_text(fmt::format("  {:<10} {}\n", "because", c.evidence));
     print_text(fmt::format("  {:<10} {}\n", "mend", c.fault->mend));
     print_text(fmt::format("  {:<10} {}\n", "seen in", c.fault->source));
+    for (const Fault* fault : c.along) {
+      print_text(fmt::format("  {:<10} {} ({})\n", "and", fault->id, family_name(fault->family)));
+      print_text(fmt::format("  {:<10} {}\n", "what", fault->change));
+      print_text(fmt::format("  {:<10} {}\n", "mend", fault->mend));
+    }
   }
   for (const std::string& figure : f.figures) print_text(fmt::format("  {:<10} {}\n", "figure", figure));
   for (const std::string& refusal : f.refusals) print_text(fmt::format("  {:<10} {}\n", "not said", refusal));

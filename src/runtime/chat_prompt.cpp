@@ -43,19 +43,23 @@ ChatTemplate ChatTemplate::of_source(const std::string& source, const std::strin
   }
 }
 
-ChatPrompt ChatTemplate::render(const nlohmann::ordered_json& variables, const std::tm& now) const {
+std::vector<jinja::Segment> ChatTemplate::write(const nlohmann::ordered_json& variables,
+                                                const std::tm& now) const {
   nlohmann::ordered_json context{{"add_generation_prompt", true}};
   context.update(variables);
   jinja::RenderOptions options;
   options.now = now;
   options.trusted_variables = special_tokens(tokenizer_.vocabulary());
   options.trusted_words = {"system", "user", "assistant", "tool", "developer", "model"};
-  std::vector<jinja::Segment> rendered;
   try {
-    rendered = template_.render_segments(context, options);
+    return template_.render_segments(context, options);
   } catch (const jinja::TemplateError& error) {
     throw UsageError(name_ + ": " + printable(error.what(), 1000));
   }
+}
+
+ChatPrompt ChatTemplate::render(const nlohmann::ordered_json& variables, const std::tm& now) const {
+  const std::vector<jinja::Segment> rendered = write(variables, now);
   ChatPrompt prompt;
   std::vector<Segment> segments;
   for (const jinja::Segment& s : rendered) {

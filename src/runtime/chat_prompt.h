@@ -31,6 +31,8 @@ class ChatTemplate {
   /// become control tokens, roles apart. `now` is the date that a template may show. Throws UsageError with
   /// the template's line.
   ChatPrompt render(const nlohmann::ordered_json& variables, const std::tm& now) const;
+  /// The same before the tokenizer: the text in pieces, from the template or from `variables`.
+  std::vector<jinja::Segment> write(const nlohmann::ordered_json& variables, const std::tm& now) const;
 
   const std::string& source() const { return template_.source(); }
 

@@ -29,9 +29,9 @@ std::string replace_spaces(std::string_view text) {
 
 class Bpe final : public Tokenizer {
  public:
-  Bpe(Vocabulary vocabulary, const Metadata& metadata)
-      : Tokenizer(std::move(vocabulary)), splitter_(*vocabulary_.pretokenizer) {
-    read_merges(metadata);
+  explicit Bpe(TokenizerTables tables)
+      : Tokenizer(std::move(tables.vocabulary)), splitter_(*vocabulary_.pretokenizer) {
+    index_merges(tables.merges);
     size_t n_missing = 0;
     for (size_t byte = 0; byte < 256; ++byte) {
       std::string character;
@@ -62,32 +62,19 @@ class Bpe final : public Tokenizer {
     return extra_units_.emplace(text, next).first->second;
   }
 
-  void read_merges(const Metadata& metadata) {
-    const auto merges = metadata.find_strings(kMerges);
-    if (!merges) {
-      if (vocabulary_.pretokenizer == find_pretokenizer("kimi-k2")) return;
-      throw Missing(metadata.place(kMerges), "is not in the file");
-    }
-    merges_.reserve(merges->size());
+  void index_merges(std::span<const TokenizerTables::Merge> merges) {
+    merges_.reserve(merges.size());
     size_t n_unresolved = 0;
     std::string joined;
-    for (size_t rank = 0; rank < merges->size(); ++rank) {
-      const std::string_view merge = (*merges)[rank];
-      const size_t space = merge.find(' ', 1);
-      if (space == std::string_view::npos || space + 1 == merge.size()) {
-        Place place = metadata.place(kMerges);
-        place.item += fmt::format("[{}]", rank);
-        throw BadValue(std::move(place), "'" + printable(merge) + "' is not two texts with a space between");
-      }
-      const std::string_view left_text = merge.substr(0, space), right_text = merge.substr(space + 1);
-      joined.assign(left_text).append(right_text);
-      const int32_t left = intern(left_text), right = intern(right_text), result = intern(joined);
+    for (const TokenizerTables::Merge& merge : merges) {
+      joined.assign(merge.left).append(merge.right);
+      const int32_t left = intern(merge.left), right = intern(merge.right), result = intern(joined);
       if (std::max({left, right, result}) >= vocabulary_.n_tokens()) ++n_unresolved;
-      merges_.add({left, right, static_cast<uint32_t>(rank), result});
+      merges_.add({left, right, merge.rank, result});
     }
     if (n_unresolved > 0)
       vocabulary_.warnings.push_back(
-          fmt::format("{} of {} merges are of texts that are not tokens.", n_unresolved, merges->size()));
+          fmt::format("{} of {} merges are of texts that are not tokens.", n_unresolved, merges.size()));
   }
 
   void encode_text(std::string_view text, bool /*after_special*/, std::vector<int32_t>& ids) const override {
@@ -151,8 +138,29 @@ class Bpe final : public Tokenizer {
 
 }  // namespace
 
-std::unique_ptr<Tokenizer> make_bpe(Vocabulary vocabulary, const Metadata& metadata) {
-  return std::make_unique<Bpe>(std::move(vocabulary), metadata);
+std::vector<TokenizerTables::Merge> parse_merges(const Vocabulary& vocabulary, const Metadata& metadata) {
+  const auto texts = metadata.find_strings(kMerges);
+  if (!texts) {
+    if (vocabulary.pretokenizer == find_pretokenizer("kimi-k2")) return {};
+    throw Missing(metadata.place(kMerges), "is not in the file");
+  }
+  std::vector<TokenizerTables::Merge> merges;
+  merges.reserve(texts->size());
+  for (size_t rank = 0; rank < texts->size(); ++rank) {
+    const std::string_view text = (*texts)[rank];
+    const size_t space = text.find(' ', 1);
+    if (space == std::string_view::npos || space + 1 == text.size()) {
+      Place place = metadata.place(kMerges);
+      place.item += fmt::format("[{}]", rank);
+      throw BadValue(std::move(place), "'" + printable(text) + "' is not two texts with a space between");
+    }
+    merges.push_back({text.substr(0, space), text.substr(space + 1), static_cast<uint32_t>(rank)});
+  }
+  return merges;
+}
+
+std::unique_ptr<Tokenizer> make_bpe(TokenizerTables tables) {
+  return std::make_unique<Bpe>(std::move(tables));
 }
 
 }  // namespace assay

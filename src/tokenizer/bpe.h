@@ -6,9 +6,11 @@
 
 namespace assay {
 
-/// `metadata` gives the merges. Throws LoadError when they are missing (kimi-k2 has none) or one is not two
-/// texts with a space between. Merges of texts that are no tokens are kept, as llama.cpp keeps them, with a
-/// warning.
-std::unique_ptr<Tokenizer> make_bpe(Vocabulary vocabulary, const Metadata& metadata);
+/// The merges of a file, in order of rank. Throws LoadError when they are missing (kimi-k2 has none) or one
+/// is not two texts with a space between.
+std::vector<TokenizerTables::Merge> parse_merges(const Vocabulary& vocabulary, const Metadata& metadata);
+
+/// Merges of texts that are no tokens are kept, as llama.cpp keeps them, with a warning.
+std::unique_ptr<Tokenizer> make_bpe(TokenizerTables tables);
 
 }  // namespace assay

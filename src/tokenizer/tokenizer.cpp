@@ -169,18 +169,27 @@ std::string Tokenizer::decode(std::span<const int32_t> ids, const DecodeOptions&
   return options.clean_spaces && vocabulary_.clean_spaces ? clean_spaces(text) : text;
 }
 
+TokenizerTables parse_tokenizer(const Metadata& metadata) {
+  TokenizerTables tables{parse_vocabulary(metadata), {}};
+  if (tables.vocabulary.kind == TokenizerKind::bpe) tables.merges = parse_merges(tables.vocabulary, metadata);
+  return tables;
+}
+
 std::unique_ptr<Tokenizer> make_tokenizer(const Metadata& metadata) {
-  Vocabulary vocabulary = parse_vocabulary(metadata);
+  return make_tokenizer(parse_tokenizer(metadata));
+}
+
+std::unique_ptr<Tokenizer> make_tokenizer(TokenizerTables tables) {
   std::unique_ptr<Tokenizer> tokenizer;
-  switch (vocabulary.kind) {
+  switch (tables.vocabulary.kind) {
     case TokenizerKind::sentencepiece:
-      tokenizer = make_sentencepiece(std::move(vocabulary));
+      tokenizer = make_sentencepiece(std::move(tables.vocabulary));
       break;
     case TokenizerKind::bpe:
-      tokenizer = make_bpe(std::move(vocabulary), metadata);
+      tokenizer = make_bpe(std::move(tables));
       break;
     case TokenizerKind::wordpiece:
-      tokenizer = make_wordpiece(std::move(vocabulary));
+      tokenizer = make_wordpiece(std::move(tables.vocabulary));
       break;
   }
   Vocabulary& v = tokenizer->vocabulary_;

@@ -35,6 +35,20 @@ struct DecodeOptions {
       false;  // where the vocabulary asks (llama_detokenize always does): " ." -> "." and the like
 };
 
+/// What a tokenizer is made of.
+struct TokenizerTables {
+  struct Merge {
+    std::string_view left, right;  // views into the file
+    uint32_t rank;                 // the lowest goes first; equal ranks go from left to right
+  };
+  Vocabulary vocabulary;
+  std::vector<Merge> merges;  // bpe only; of several merges of one pair the first counts
+};
+
+/// The tables that a model file's metadata hold. Throws LoadError as parse_vocabulary does, and for merges
+/// that are missing (kimi-k2 has none) or not two texts with a space between.
+TokenizerTables parse_tokenizer(const Metadata& metadata);
+
 /// Immutable after construction; const use is thread safe. Independent of the file it was made from.
 class Tokenizer {
  public:
@@ -83,7 +97,7 @@ class Tokenizer {
   /// Appends the ids of ordinary text: valid UTF-8, not empty. `after_special`: it begins the text or follows
   /// a special token.
   virtual void encode_text(std::string_view text, bool after_special, std::vector<int32_t>& ids) const = 0;
-  friend std::unique_ptr<Tokenizer> make_tokenizer(const Metadata& metadata);
+  friend std::unique_ptr<Tokenizer> make_tokenizer(TokenizerTables tables);
 
   Vocabulary vocabulary_;
 
@@ -93,8 +107,8 @@ class Tokenizer {
   std::vector<size_t> piece_begin_;  // n_tokens + 1 offsets into pieces_
 };
 
-/// The tokenizer that a model file's metadata describe. Throws LoadError as parse_vocabulary does, and for
-/// merges that are missing or malformed.
+std::unique_ptr<Tokenizer> make_tokenizer(TokenizerTables tables);
+/// The tokenizer that a model file's metadata describe. Throws as parse_tokenizer.
 std::unique_ptr<Tokenizer> make_tokenizer(const Metadata& metadata);
 
 }  // namespace assay

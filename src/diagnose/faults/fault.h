@@ -4,13 +4,13 @@
 #pragma once
 #include <cstdint>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
 #include <string_view>
 #include <variant>
 #include <vector>
 
+#include "diagnose/faults/prompt_text.h"
 #include "gguf/gguf.h"
 #include "model/model.h"
 #include "ops/forward_ops.h"
@@ -63,19 +63,27 @@ struct OpsFault {
   std::unique_ptr<ForwardOps> (*wrap)(Ops& inner, const Model& model);
 };
 
-/// A wrong tokenizer.
+/// A wrong tokenizer: what is wrong before it, in its tables, or after it. A step that is null is healthy.
 struct TokensFault {
-  /// The ids that the engine makes of `text`; nullopt when the file's vocabulary has nothing that the fault
-  /// could touch.
-  std::optional<std::vector<int32_t>> (*encode)(const GgufFile& file, const Tokenizer& healthy,
-                                                std::string_view text);
+  /// Whether the vocabulary has something that the fault could touch; null: every vocabulary has.
+  bool (*touches)(const Tokenizer& healthy) = nullptr;
+  /// What the engine does to the prompt's text first.
+  void (*rewrite)(const Tokenizer& healthy, PromptText& prompt) = nullptr;
+  /// What it reads otherwise in the file.
+  void (*change)(TokenizerTables& tables) = nullptr;
+  /// The tokenizer that it has; null: make_tokenizer.
+  std::unique_ptr<Tokenizer> (*make)(TokenizerTables tables) = nullptr;
+  /// What it does to the ids; n_context: the most that it takes.
+  void (*edit)(const Tokenizer& healthy, std::vector<int32_t>& ids, size_t n_context) = nullptr;
+  bool cuts_to_context = false;  // `edit` looks at n_context
 };
 
-/// A wrong prompt around right tokens.
+/// A wrong prompt for right tokens.
 struct PromptFault {
-  /// The ids that the engine makes of a conversation (a list of {"role", "content"}); nullopt as above.
-  std::optional<std::vector<int32_t>> (*render)(const GgufFile& file, const Tokenizer& healthy,
-                                                const nlohmann::ordered_json& messages);
+  /// The prompt that the engine makes; nullopt when the source or the file has nothing that the fault could
+  /// touch.
+  std::optional<PromptText> (*write)(const GgufFile& file, const Tokenizer& healthy,
+                                     const PromptSource& source);
 };
 
 struct Fault {
