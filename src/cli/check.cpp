@@ -36,7 +36,11 @@ std::string now_utc() {
 }
 
 Json json_of(const CheckReport& report, const std::string& date) {
-  Json json{{"file", report.path}, {"bytes", report.n_bytes}, {"assay", kVersion}, {"date", date}, {"types", report.types}};
+  Json json{{"file", report.path},
+            {"bytes", report.n_bytes},
+            {"assay", kVersion},
+            {"date", date},
+            {"types", report.types}};
   json["sha256"] = Json::object();
   for (const auto& [path, digest] : report.sha256) json["sha256"][path] = digest;
   if (!report.source.empty()) json["source"] = report.source;
@@ -54,12 +58,14 @@ void print_report(const CheckReport& report) {
   for (const CheckReport::Entry& entry : report.entries) {
     bool first = true;
     for (const std::string& sentence : entry.result.sentences) {
-      print_text(fmt::format("{:<8} {:<14} {}\n", first ? status_name(entry.result.status) : "", first ? entry.name : "", sentence));
+      print_text(fmt::format("{:<8} {:<14} {}\n", first ? status_name(entry.result.status) : "",
+                             first ? entry.name : "", sentence));
       first = false;
     }
   }
   print("\n");
-  for (const auto& [path, digest] : report.sha256) print_text(fmt::format("SHA-256  {}  {}\n", digest, printable(path, 1000)));
+  for (const auto& [path, digest] : report.sha256)
+    print_text(fmt::format("SHA-256  {}  {}\n", digest, printable(path, 1000)));
   print_text(fmt::format("{}\n", status_name(report.status())));
 }
 
@@ -67,11 +73,11 @@ ExitStatus run(const Options& o) {
   CheckReport report;
   try {
     std::optional<ChunkProgress> progress;
-    report = check_file({o.file, o.source, o.n_threads, o.n_tokens,
-                         [&](size_t done, size_t total, std::string_view what) {
-                           if (!progress) progress.emplace(total, 0, "step");
-                           return progress->done_of(done, total, printable(what, 60));
-                         }});
+    report = check_file(
+        {o.file, o.source, o.n_threads, o.n_tokens, [&](size_t done, size_t total, std::string_view what) {
+           if (!progress) progress.emplace(total, 0, "step");
+           return progress->done_of(done, total, printable(what, 60));
+         }});
   } catch (const Stopped&) {
     throw UsageError("stopped: nothing was judged");
   }
@@ -91,9 +97,15 @@ ExitStatus run(const Options& o) {
 std::function<ExitStatus()> define(CLI::App& app) {
   const auto o = std::make_shared<Options>();
   app.add_option("FILE", o->file, "GGUF file; of a split model its first part")->required();
-  app.add_option("--source", o->source, "What it was quantized from: weights and logits are held against it")->option_text("FILE");
-  app.add_option("-n,--tokens", o->n_tokens, "With --source: tokens of the text that both run")->check(CLI::Range(16, 1 << 20))->capture_default_str()->option_text("N");
-  app.add_option("-t,--threads", o->n_threads, "Threads (default: the processors)")->check(CLI::Range(1, 1024))->option_text("N");
+  app.add_option("--source", o->source, "What it was quantized from: weights and logits are held against it")
+      ->option_text("FILE");
+  app.add_option("-n,--tokens", o->n_tokens, "With --source: tokens of the text that both run")
+      ->check(CLI::Range(16, 1 << 20))
+      ->capture_default_str()
+      ->option_text("N");
+  app.add_option("-t,--threads", o->n_threads, "Threads (default: the processors)")
+      ->check(CLI::Range(1, 1024))
+      ->option_text("N");
   app.add_option("--report", o->report, "Write the result as one HTML page")->option_text("FILE");
   app.add_flag("--json", o->json, "Print the result as JSON, with SHA-256, version and date");
   return [o] { return run(*o); };

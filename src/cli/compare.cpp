@@ -64,8 +64,11 @@ ExitStatus run(const Options& o) {
 
 std::function<ExitStatus()> define(CLI::App& app) {
   const auto o = std::make_shared<Options>();
-  app.add_option("MODEL", o->files, "GGUF files: one model, stored in different ways")->required()->expected(1, 64);
-  app.add_option("--anchor", o->anchor, "What the files are held against (default: that of them with most bits a weight)")
+  app.add_option("MODEL", o->files, "GGUF files: one model, stored in different ways")
+      ->required()
+      ->expected(1, 64);
+  app.add_option("--anchor", o->anchor,
+                 "What the files are held against (default: that of them with most bits a weight)")
       ->option_text("FILE");
   app.add_option_function<std::string>(
          "-p,--prompt",
@@ -75,20 +78,34 @@ std::function<ExitStatus()> define(CLI::App& app) {
          },
          "Run this text")
       ->option_text("TEXT");
-  app.add_option("--text", o->text, "Run the first tokens of this file; neither: a text that the anchor makes up")
+  app.add_option("--text", o->text,
+                 "Run the first tokens of this file; neither: a text that the anchor makes up")
       ->option_text("FILE")
       ->excludes("--prompt");
-  app.add_option("-n,--tokens", o->n_tokens, "Tokens of the text")->check(CLI::Range(1, 1 << 20))->capture_default_str()->option_text("N");
-  app.add_option("--backend", o->backends, "Evaluators, a row each a file: " + backend_names() + " (default: exact)")
+  app.add_option("-n,--tokens", o->n_tokens, "Tokens of the text")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str()
+      ->option_text("N");
+  app.add_option("--backend", o->backends,
+                 "Evaluators, a row each a file: " + backend_names() + " (default: exact)")
       ->delimiter(',')
       ->option_text("NAME,...");
-  app.add_option("--inject", o->faults, "Run the rows as an engine with these faults would: ids of `assay faults`")
+  app.add_option("--inject", o->faults,
+                 "Run the rows as an engine with these faults would: ids of `assay faults`")
       ->delimiter(',')
       ->option_text("FAULT,...");
-  app.add_option("--draws", o->n_draws, "Draws of each null distribution")->check(CLI::Range(4, 1000))->capture_default_str()->option_text("N");
-  app.add_option("--greedy", o->n_greedy, "Tokens that each row continues the text by")->check(CLI::Range(1, 10000))->capture_default_str()->option_text("N");
+  app.add_option("--draws", o->n_draws, "Draws of each null distribution")
+      ->check(CLI::Range(4, 1000))
+      ->capture_default_str()
+      ->option_text("N");
+  app.add_option("--greedy", o->n_greedy, "Tokens that each row continues the text by")
+      ->check(CLI::Range(1, 10000))
+      ->capture_default_str()
+      ->option_text("N");
   app.add_option("--seed", o->seed, "Of the text and the draws")->capture_default_str()->option_text("N");
-  app.add_option("-t,--threads", o->n_threads, "Threads (default: the processors)")->check(CLI::Range(1, 1024))->option_text("N");
+  app.add_option("-t,--threads", o->n_threads, "Threads (default: the processors)")
+      ->check(CLI::Range(1, 1024))
+      ->option_text("N");
   app.add_option("--report", o->report, "Write the comparison as one HTML page")->option_text("FILE");
   app.add_flag("--json", o->json, "Print the comparison as JSON");
   return [o] { return run(*o); };
@@ -97,10 +114,12 @@ std::function<ExitStatus()> define(CLI::App& app) {
 }  // namespace
 
 extern const Command command_compare{
-    "compare", "Hold quantized files and engines against an anchor: ok, expected noise, fault, or not enough data",
+    "compare",
+    "Hold quantized files and engines against an anchor: ok, expected noise, fault, or not enough data",
     "Example: assay compare model-f16.gguf model-q8_0.gguf model-q4_k_m.gguf --report compare.html\n"
     "         assay compare model-q4_k_m.gguf --anchor model-f16.gguf --backend exact,cpu\n"
-    "The noise that each file's types must make is drawn from the anchor's own weights; the verdict says where the\n"
+    "The noise that each file's types must make is drawn from the anchor's own weights; the verdict says "
+    "where the\n"
     "file falls in it. Exit status 1: some row is at fault.",
     define};
 

@@ -55,11 +55,12 @@ void print_comparison(const Comparison& c) {
   std::vector<std::vector<std::string>> table{
       {"file", "engine", "MiB", "bits", "top token", "", "logit", "gap", "KL", "same top", "verdict"}};
   for (const CompareRow& row : c.rows) {
-    std::vector<std::string> cells{printable(row.label, 40), row.engine, fmt::format("{:.2f}", double(row.n_bytes) / 0x1p20),
+    std::vector<std::string> cells{printable(row.label, 40), row.engine,
+                                   fmt::format("{:.2f}", double(row.n_bytes) / 0x1p20),
                                    fmt::format("{:.2f}", row.bits_per_weight)};
     if (row.has_top)
-      cells.insert(cells.end(), {std::to_string(row.top.id), quoted(row.top_text), fmt::format("{:.2f}", row.top.logit),
-                                 fmt::format("{:.2f}", row.top.gap)});
+      cells.insert(cells.end(), {std::to_string(row.top.id), quoted(row.top_text),
+                                 fmt::format("{:.2f}", row.top.logit), fmt::format("{:.2f}", row.top.gap)});
     else
       cells.insert(cells.end(), {"-", "", "-", "-"});
     if (row.comparable)
@@ -73,7 +74,8 @@ void print_comparison(const Comparison& c) {
   print_table(table, {false, false, true, true, true, false, true, true, true, true, false});
   print("\n");
   for (const CompareRow& row : c.rows)
-    print_text(fmt::format("{}, {}: {}: {}\n", printable(row.label, 40), row.engine, verdict_name(row.verdict), row.reason));
+    print_text(fmt::format("{}, {}: {}: {}\n", printable(row.label, 40), row.engine,
+                           verdict_name(row.verdict), row.reason));
   print_text(fmt::format("\ngreedy  {}\n", text_of(c.anchor_continuation, 0, SIZE_MAX)));
   for (const CompareRow& row : c.rows) {
     const Continuation& k = row.continuation;
@@ -81,13 +83,15 @@ void print_comparison(const Comparison& c) {
     if (!k.fork)
       print_text(fmt::format("  {}: the same {} tokens\n", printable(row.label, 40), k.ids.size()));
     else
-      print_text(fmt::format("  {}: forks at token {}, where the anchor's gap is {:.2g}: {}⟂{}\n", printable(row.label, 40),
-                             *k.fork, k.fork_gap, text_of(k, 0, *k.fork), text_of(k, *k.fork, SIZE_MAX)));
+      print_text(fmt::format("  {}: forks at token {}, where the anchor's gap is {:.2g}: {}⟂{}\n",
+                             printable(row.label, 40), *k.fork, k.fork_gap, text_of(k, 0, *k.fork),
+                             text_of(k, *k.fork, SIZE_MAX)));
   }
   std::vector<std::string> notes = c.notes;
   for (const CompareRow& row : c.rows) {
     for (const std::string& note : row.notes) notes.push_back(printable(row.label, 40) + ": " + note);
-    if (!row.arithmetic.empty()) notes.push_back(fmt::format("{}, {}: {}", printable(row.label, 40), row.engine, row.arithmetic));
+    if (!row.arithmetic.empty())
+      notes.push_back(fmt::format("{}, {}: {}", printable(row.label, 40), row.engine, row.arithmetic));
   }
   if (!notes.empty()) print("\n");
   for (const std::string& note : notes) print_text("note: " + note + "\n");
@@ -102,12 +106,16 @@ Json json_of(const Continuation& c) {
 }
 
 Json json_of(const CompareRow& row, size_t n_tokens) {
-  Json json{{"file", row.path},       {"engine", row.engine},
-            {"types", row.types},     {"bytes", row.n_bytes},
-            {"bits_per_weight", row.bits_per_weight}, {"is_anchor", row.is_anchor},
-            {"verdict", verdict_name(row.verdict)},   {"reason", row.reason}};
+  Json json{{"file", row.path},
+            {"engine", row.engine},
+            {"types", row.types},
+            {"bytes", row.n_bytes},
+            {"bits_per_weight", row.bits_per_weight},
+            {"is_anchor", row.is_anchor},
+            {"verdict", verdict_name(row.verdict)},
+            {"reason", row.reason}};
   if (row.has_top)
-    json["top"] = {{"id", row.top.id},         {"text", row.top_text},       {"logit", row.top.logit},
+    json["top"] = {{"id", row.top.id},         {"text", row.top_text},           {"logit", row.top.logit},
                    {"second", row.top.second}, {"second_text", row.second_text}, {"gap", row.top.gap}};
   if (row.comparable) {
     json["kl"] = row.kl;
@@ -119,14 +127,24 @@ Json json_of(const CompareRow& row, size_t n_tokens) {
   json["p"] = row.p;
   json["tests"] = Json::array();
   for (const Test& test : row.tests)
-    json["tests"].push_back({{"name", test.name}, {"observed", test.observed}, {"expected", test.expected},
-                             {"limit", test.limit}, {"z", test.z}, {"p", test.p}});
+    json["tests"].push_back({{"name", test.name},
+                             {"observed", test.observed},
+                             {"expected", test.expected},
+                             {"limit", test.limit},
+                             {"z", test.z},
+                             {"p", test.p}});
   if (!row.no_null.empty()) json["no_null"] = row.no_null;
   json["weight_ratio"] = row.weight_ratio;
   json["tensors"] = Json::array();
   for (const TensorJudgement& t : row.tensors) {
-    Json one{{"name", t.name}, {"type", t.type->name}, {"relative_rms", t.relative_rms}, {"expected_rms", t.expected_rms},
-             {"ratio", t.ratio}, {"cosine", t.cosine}, {"worst_stretch", t.worst_ratio}, {"stretch_limit", t.stretch_limit}};
+    Json one{{"name", t.name},
+             {"type", t.type->name},
+             {"relative_rms", t.relative_rms},
+             {"expected_rms", t.expected_rms},
+             {"ratio", t.ratio},
+             {"cosine", t.cosine},
+             {"worst_stretch", t.worst_ratio},
+             {"stretch_limit", t.stretch_limit}};
     if (!t.fault.empty()) one["fault"] = t.fault;
     json["tensors"].push_back(std::move(one));
   }
@@ -139,9 +157,16 @@ Json json_of(const CompareRow& row, size_t n_tokens) {
 }  // namespace
 
 Json json_of(const Comparison& c) {
-  Json json{{"anchor", c.anchor_path}, {"anchor_types", c.anchor_types}, {"text", c.text_source}, {"tokens", c.n_tokens},
-            {"sequences", c.n_sequences}, {"draws", c.n_draws}, {"tests", c.n_tests},
-            {"fault_chance", kFaultChance}, {"bulk_chance", kBulkChance}, {"notes", c.notes},
+  Json json{{"anchor", c.anchor_path},
+            {"anchor_types", c.anchor_types},
+            {"text", c.text_source},
+            {"tokens", c.n_tokens},
+            {"sequences", c.n_sequences},
+            {"draws", c.n_draws},
+            {"tests", c.n_tests},
+            {"fault_chance", kFaultChance},
+            {"bulk_chance", kBulkChance},
+            {"notes", c.notes},
             {"greedy", json_of(c.anchor_continuation)}};
   json["rows"] = Json::array();
   for (const CompareRow& row : c.rows) json["rows"].push_back(json_of(row, c.n_tokens));

@@ -74,7 +74,8 @@ std::vector<ValueSums> sum_values(const GgufFile& file, const TensorInfo& tensor
   for (uint64_t row = 0; row < n_rows; ++row) {
     ValueSums& s = experts[row / rows_each];
     const ValueSums& r = rows[row];
-    s.n_values += r.n_values, s.n_nan += r.n_nan, s.n_inf += r.n_inf, s.n_zero += r.n_zero, s.n_negative += r.n_negative;
+    s.n_values += r.n_values, s.n_nan += r.n_nan, s.n_inf += r.n_inf, s.n_zero += r.n_zero,
+        s.n_negative += r.n_negative;
     s.sum += r.sum, s.squares += r.squares;
     s.largest = std::max(s.largest, r.largest);
   }

@@ -40,9 +40,9 @@ struct CheckSubject {
   const Tokenizer* tokenizer = nullptr;
   const Model* model = nullptr;
   std::string tokenizer_error, model_error;
-  std::vector<std::vector<ValueSums>> values;     // of every tensor, by expert
+  std::vector<std::vector<ValueSums>> values;  // of every tensor, by expert
   const GgufFile* source = nullptr;
-  const Comparison* comparison = nullptr;         // of the file with the source as anchor
+  const Comparison* comparison = nullptr;  // of the file with the source as anchor
   std::string comparison_error;
 };
 
@@ -75,8 +75,8 @@ struct CheckReport {
   CheckStatus status() const;  // the worst of the entries
 };
 
-/// Runs every check. A file that does not open is a report with one fault. Throws UsageError (no such file), MachineError,
-/// and Stopped.
+/// Runs every check. A file that does not open is a report with one fault. Throws UsageError (no such file),
+/// MachineError, and Stopped.
 CheckReport check_file(const CheckOptions& options);
 
 }  // namespace assay

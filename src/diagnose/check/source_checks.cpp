@@ -33,8 +33,9 @@ CheckResult run_weights(const CheckSubject& s) {
   for (const std::string& text : row.token_faults) result.say(fault, text);
   for (const std::string& note : row.notes) result.say(warning, note);
   if (result.status == ok)
-    result.say(ok, fmt::format("{} tensors within what their types must give: {:.2f} times it in all, {:.2f} at most",
-                               row.tensors.size(), row.weight_ratio, largest));
+    result.say(ok, fmt::format(
+                       "{} tensors within what their types must give: {:.2f} times it in all, {:.2f} at most",
+                       row.tensors.size(), row.weight_ratio, largest));
   return result;
 }
 
@@ -43,9 +44,9 @@ CheckResult run_divergence(const CheckSubject& s) {
   const CompareRow& row = s.comparison->rows.front();
   if (!row.comparable) return CheckResult::skip("it does not run as the source does");
   CheckResult result;
-  const std::string text = fmt::format("KL {:.3g} from the source over {} tokens, top token kept at {:.1f} %: {}", row.kl,
-                                       s.comparison->n_tokens,
-                                       100 * double(row.n_same_top) / double(s.comparison->n_tokens), row.reason);
+  const std::string text = fmt::format(
+      "KL {:.3g} from the source over {} tokens, top token kept at {:.1f} %: {}", row.kl,
+      s.comparison->n_tokens, 100 * double(row.n_same_top) / double(s.comparison->n_tokens), row.reason);
   switch (row.verdict) {
     case CompareVerdict::ok:
     case CompareVerdict::expected_noise:
@@ -62,7 +63,9 @@ CheckResult run_divergence(const CheckSubject& s) {
 
 }  // namespace
 
-extern const Check check_weights{"weights", "each tensor's error against the source is what its type must give", run_weights};
-extern const Check check_divergence{"divergence", "KL from the source is what the types' noise gives", run_divergence};
+extern const Check check_weights{
+    "weights", "each tensor's error against the source is what its type must give", run_weights};
+extern const Check check_divergence{"divergence", "KL from the source is what the types' noise gives",
+                                    run_divergence};
 
 }  // namespace assay

@@ -31,7 +31,8 @@ CheckResult run_finite(const CheckSubject& s) {
   for_each(s, [&](size_t t, size_t e, const ValueSums& v) {
     n += v.n_values;
     if (v.n_nan + v.n_inf > 0)
-      result.say(fault, fmt::format("{}: {} NaN, {} infinite of {} values", place(s, t, e), v.n_nan, v.n_inf, v.n_values));
+      result.say(fault, fmt::format("{}: {} NaN, {} infinite of {} values", place(s, t, e), v.n_nan, v.n_inf,
+                                    v.n_values));
   });
   if (result.sentences.empty()) result.say(ok, fmt::format("all {} values are numbers", n));
   return result;
@@ -53,8 +54,9 @@ double median(std::vector<double> v) {
   return v.size() % 2 ? v[v.size() / 2] : (v[v.size() / 2 - 1] + v[v.size() / 2]) / 2;
 }
 
-/// Of log values: one stands out when it is more than 8 robust standard deviations, and a factor of 4, from the median.
-/// Eight: the largest of ten thousand normal values lies at 4, and depths of layers are not normal.
+/// Of log values: one stands out when it is more than 8 robust standard deviations, and a factor of 4, from
+/// the median. Eight: the largest of ten thousand normal values lies at 4, and depths of layers are not
+/// normal.
 constexpr double kDeviations = 8, kFactor = 4;
 
 CheckResult run_outliers(const CheckSubject& s) {
@@ -77,16 +79,18 @@ CheckResult run_outliers(const CheckSubject& s) {
     const double spread = 1.4826 * median(off);
     for (size_t i = 0; i < logs.size(); ++i)
       if (std::abs(logs[i] - middle) > std::max(kDeviations * spread, std::log(kFactor)))
-        result.say(warning, fmt::format("{}: its RMS is {:.3g} where the like have {:.3g}", place(s, members[i].first, members[i].second),
-                                        std::exp(logs[i]), std::exp(middle)));
+        result.say(warning, fmt::format("{}: its RMS is {:.3g} where the like have {:.3g}",
+                                        place(s, members[i].first, members[i].second), std::exp(logs[i]),
+                                        std::exp(middle)));
   }
   if (result.sentences.empty()) result.say(ok, "no layer and no expert stands out among its like");
   return result;
 }
 
-/// Trained gains of RMS norms are positive: training starts at 1. A file whose converter did not add the 1 that Gemma
-/// stores them without has them around 0, half of them negative; one to which it was added twice has none below 1.
-constexpr double kMostNegative = 0.25;
+/// Trained gains of RMS norms start at 1 and stay positive, but for a few. A file whose converter did not add
+/// the 1 that Gemma stores them without has many around and below 0; one that took 1 away has nearly all
+/// there, and no training ends so; one to which 1 was added twice has none below 1.
+constexpr double kManyNegative = 0.25, kNearlyAllNegative = 0.75;
 
 CheckResult run_norms(const CheckSubject& s) {
   CheckResult result;
@@ -98,23 +102,30 @@ CheckResult run_norms(const CheckSubject& s) {
     if (v.n_nan + v.n_inf > 0) continue;
     ++n_norms;
     const double mean = v.sum / double(v.n_values);
-    if (double(v.n_negative) > kMostNegative * double(v.n_values))
-      result.say(fault, fmt::format("{}: {:.0f} % of its gains are negative, their mean is {:.3f}: off by one?", printable(tensor.name),
-                                    100 * double(v.n_negative) / double(v.n_values), mean));
-    // The least gain is not known, but squares and sums are: none below 1 means mean >= 1 and no negative one.
-    n_above_one += v.n_negative == 0 && mean > 2 && v.squares / double(v.n_values) - mean * mean < 0.25 * (mean - 1) * (mean - 1);
+    const double share = double(v.n_negative) / double(v.n_values);
+    if (share > kManyNegative)
+      result.say(share > kNearlyAllNegative ? fault : warning,
+                 fmt::format("{}: {:.0f} % of its gains are negative, their mean is {:.3f}: off by one?",
+                             printable(tensor.name), 100 * share, mean));
+    // The least gain is not known, but squares and sums are: none below 1 means mean >= 1 and no negative
+    // one.
+    n_above_one += v.n_negative == 0 && mean > 2 &&
+                   v.squares / double(v.n_values) - mean * mean < 0.25 * (mean - 1) * (mean - 1);
   }
   if (n_norms == 0) return CheckResult::skip("it has no norms");
   if (n_above_one == n_norms) result.say(warning, "every norm's gains lie far above 1: was 1 added twice?");
-  if (result.sentences.empty()) result.say(ok, fmt::format("the gains of {} norms are where training leaves them", n_norms));
+  if (result.sentences.empty())
+    result.say(ok, fmt::format("the gains of {} norms are where training leaves them", n_norms));
   return result;
 }
 
 }  // namespace
 
-extern const Check check_finite{"finite", "every block decoded; no NaN, no infinity, by tensor and expert", run_finite};
+extern const Check check_finite{"finite", "every block decoded; no NaN, no infinity, by tensor and expert",
+                                run_finite};
 extern const Check check_zeros{"zeros", "no tensor or expert is all zero", run_zeros};
-extern const Check check_outliers{"outliers", "each tensor's RMS among those of the other layers and experts", run_outliers};
+extern const Check check_outliers{"outliers", "each tensor's RMS among those of the other layers and experts",
+                                  run_outliers};
 extern const Check check_norms{"norms", "gains of norms are not off by one", run_norms};
 
 }  // namespace assay

@@ -29,13 +29,17 @@ CheckResult run_vocabulary(const CheckSubject& s) {
   for (const std::string& text : v.warnings) result.say(warning, text);
   if (s.model) {
     const size_t n_rows = s.model->hparams().vocab_size, n_tokens = size_t(v.n_tokens());
-    if (n_rows < n_tokens) result.say(fault, fmt::format("{} tokens, and embeddings of {}", n_tokens, n_rows));
-    if (n_rows > n_tokens) result.say(warning, fmt::format("{} rows of the embeddings belong to no token", n_rows - n_tokens));
+    if (n_rows < n_tokens)
+      result.say(fault, fmt::format("{} tokens, and embeddings of {}", n_tokens, n_rows));
+    if (n_rows > n_tokens)
+      result.say(warning, fmt::format("{} rows of the embeddings belong to no token", n_rows - n_tokens));
   }
   // Text must come back from its tokens.
-  constexpr std::string_view kText = "Once upon a time, 3 of 1024 cats' na\xC3\xAFve caf\xC3\xA9s \xE2\x82\xAC\xF0\x9F\x98\x80\n\tended.";
+  constexpr std::string_view kText =
+      "Once upon a time, 3 of 1024 cats' na\xC3\xAFve caf\xC3\xA9s \xE2\x82\xAC\xF0\x9F\x98\x80\n\tended.";
   try {
-    const std::string back = s.tokenizer->decode(s.tokenizer->encode(kText, {.add_bos = false, .add_eos = false}));
+    const std::string back =
+        s.tokenizer->decode(s.tokenizer->encode(kText, {.add_bos = false, .add_eos = false}));
     if (back != kText && v.kind != TokenizerKind::wordpiece)
       result.say(warning, fmt::format("a text comes back from its tokens as \"{}\"", printable(back)));
   } catch (const UsageError& error) {
@@ -44,7 +48,8 @@ CheckResult run_vocabulary(const CheckSubject& s) {
   return result;
 }
 
-/// Of the tokens, those that `cut` would split: no text gives them. At most kSampled, spread over the vocabulary.
+/// Of the tokens, those that `cut` would split: no text gives them. At most kSampled, spread over the
+/// vocabulary.
 struct Reach {
   size_t n_seen = 0, n_split = 0;
 };
@@ -66,15 +71,18 @@ Reach reach_of(const Vocabulary& v, const Tokenizer& tokenizer, const PreTokeniz
 CheckResult run_pretokenizer(const CheckSubject& s) {
   if (!s.tokenizer) return CheckResult::skip("the tokenizer does not load");
   const Vocabulary& v = s.tokenizer->vocabulary();
-  if (v.kind != TokenizerKind::bpe || !v.pretokenizer) return CheckResult::skip("its kind of tokenizer has none");
+  if (v.kind != TokenizerKind::bpe || !v.pretokenizer)
+    return CheckResult::skip("its kind of tokenizer has none");
   CheckResult result;
   const auto named = s.file->metadata().find_string("tokenizer.ggml.pre");
   if (!named)
     result.say(warning, "tokenizer.ggml.pre is missing: readers guess");
   else if (*named == "default")
     result.say(warning, "tokenizer.ggml.pre is \"default\": the converter did not know the model");
-  // The merges were learnt inside the words of one pre-tokenizer, so it splits hardly any token; a wrong one that cuts
-  // finer splits some, and no text can give those any more.
+  if (named && !find_pretokenizer(*named))
+    result.say(fault, fmt::format("tokenizer.ggml.pre \"{}\" is not known", printable(*named)));
+  // The merges were learnt inside the words of one pre-tokenizer, so it splits hardly any token; a wrong one
+  // that cuts finer splits some, and no text can give those any more.
   const Reach here = reach_of(v, *s.tokenizer, *v.pretokenizer);
   const double n = double(std::max<size_t>(here.n_seen, 1));
   std::string_view best;
@@ -84,10 +92,14 @@ CheckResult run_pretokenizer(const CheckSubject& s) {
       least = reach.n_split;
       best = other.names.substr(0, other.names.find(' '));
     }
-  const std::string share = fmt::format("{} of {} tokens could not come from any text", here.n_split, here.n_seen);
-  // Six standard deviations of a count of `least`, and one in a hundred: special words that no rule keeps are that rare.
-  if (double(here.n_split) > double(least) + 6 * std::sqrt(double(least) + 1) && double(here.n_split) > 0.01 * n)
-    result.say(fault, fmt::format("\"{}\" splits words that the vocabulary has: {}; with \"{}\" it is {}", printable(named.value_or("default")), share, best, least));
+  const std::string share =
+      fmt::format("{} of {} tokens could not come from any text", here.n_split, here.n_seen);
+  // Six standard deviations of a count of `least`, and one in a hundred: special words that no rule keeps are
+  // that rare.
+  if (double(here.n_split) > double(least) + 6 * std::sqrt(double(least) + 1) &&
+      double(here.n_split) > 0.01 * n)
+    result.say(fault, fmt::format("\"{}\" splits words that the vocabulary has: {}; with \"{}\" it is {}",
+                                  printable(named.value_or("default")), share, best, least));
   else
     result.say(ok, fmt::format("\"{}\": {}", printable(named.value_or("default")), share));
   return result;
@@ -128,7 +140,8 @@ nlohmann::ordered_json conversation(bool with_system) {
 }
 
 CheckResult run_chat_template(const CheckSubject& s) {
-  if (!s.file->metadata().contains("tokenizer.chat_template")) return CheckResult::skip("it has none: a base model");
+  if (!s.file->metadata().contains("tokenizer.chat_template"))
+    return CheckResult::skip("it has none: a base model");
   if (!s.tokenizer) return CheckResult::skip("the tokenizer does not load");
   const Vocabulary& v = s.tokenizer->vocabulary();
   CheckResult result;
@@ -161,19 +174,28 @@ CheckResult run_chat_template(const CheckSubject& s) {
   if (marker == prompt->ids.end())
     result.say(warning, "no control token follows what the assistant says: nothing tells the model to stop");
   else if (!s.tokenizer->ends_generation(*marker))
-    result.say(fault, fmt::format("the assistant's turn ends with {}, which does not end generation: it should be EOS or EOT", token_text(v, *marker)));
+    result.say(
+        fault,
+        fmt::format(
+            "the assistant's turn ends with {}, which does not end generation: it should be EOS or EOT",
+            token_text(v, *marker)));
   else
     result.say(ok, fmt::format("the assistant's turn ends with {}", token_text(v, *marker)));
-  if (const int32_t bos = v.special.bos; bos != kNoToken && std::count(prompt->ids.begin(), prompt->ids.end(), bos) > 1)
+  if (const int32_t bos = v.special.bos;
+      bos != kNoToken && std::count(prompt->ids.begin(), prompt->ids.end(), bos) > 1)
     result.say(warning, "it renders BOS more than once");
   return result;
 }
 
 }  // namespace
 
-extern const Check check_vocabulary{"vocabulary", "the tokenizer loads, tokens and embeddings are as many, text comes back", run_vocabulary};
-extern const Check check_pretokenizer{"pre-tokenizer", "tokenizer.ggml.pre is known and fits the vocabulary", run_pretokenizer};
-extern const Check check_special_tokens{"special tokens", "BOS, EOS and EOT are there and marked as what they are", run_special_tokens};
-extern const Check check_chat_template{"chat template", "it parses, renders a conversation, and its end marker ends", run_chat_template};
+extern const Check check_vocabulary{
+    "vocabulary", "the tokenizer loads, tokens and embeddings are as many, text comes back", run_vocabulary};
+extern const Check check_pretokenizer{"pre-tokenizer", "tokenizer.ggml.pre is known and fits the vocabulary",
+                                      run_pretokenizer};
+extern const Check check_special_tokens{
+    "special tokens", "BOS, EOS and EOT are there and marked as what they are", run_special_tokens};
+extern const Check check_chat_template{
+    "chat template", "it parses, renders a conversation, and its end marker ends", run_chat_template};
 
 }  // namespace assay

@@ -12,6 +12,7 @@
 #include "diagnose/compare/null_sample.h"
 #include "diagnose/compare/same_model.h"
 #include "diagnose/faults/faulty_engine.h"
+#include "diagnose/tokens/faulty_tokenizer.h"
 #include "judge/importance.h"
 #include "quantize/quantizer.h"
 #include "runtime/loaded_model.h"
@@ -24,7 +25,8 @@ using Path = std::filesystem::path;
 
 /// Tokens of the text on which `cpu` is compared with `twin`, which is slow.
 constexpr size_t kTwinTokens = 32;
-/// Rounding activations in another order gives another error of the same size: at most twice as far from exact in norm.
+/// Rounding activations in another order gives another error of the same size: at most twice as far from
+/// exact in norm.
 constexpr double kArithmeticRatio = 4;
 
 Path best_of(const std::vector<Path>& files) {
@@ -117,21 +119,23 @@ void Comparer::judge_weights(const GgufFile& file, CompareRow& row) {
 }
 
 const NullSample* Comparer::null_of(const GgufFile& file, CompareRow& row) {
-  const bool at_fault = !row.token_faults.empty() || std::any_of(row.tensors.begin(), row.tensors.end(), [](const auto& t) {
-                          return !t.fault.empty();
-                        });
+  const bool at_fault =
+      !row.token_faults.empty() ||
+      std::any_of(row.tensors.begin(), row.tensors.end(), [](const auto& t) { return !t.fault.empty(); });
   if (at_fault) {
     row.no_null = "not drawn: tokens or weights are at fault";
     return nullptr;
   }
   const uint64_t needed = NullModel::memory_bytes(anchor_.model()), there = physical_memory_bytes();
   if (there != 0 && needed > there / 2) {
-    row.no_null = fmt::format("the null distribution needs {:.1f} GB of memory, half of the machine's is {:.1f} GB",
-                              double(needed) / 1e9, double(there) / 2e9);
+    row.no_null =
+        fmt::format("the null distribution needs {:.1f} GB of memory, half of the machine's is {:.1f} GB",
+                    double(needed) / 1e9, double(there) / 2e9);
     return nullptr;
   }
   std::string types;
-  for (const TensorInfo& tensor : file.tensors()) types += fmt::format("{}={};", tensor.name, tensor.type->name);
+  for (const TensorInfo& tensor : file.tensors())
+    types += fmt::format("{}={};", tensor.name, tensor.type->name);
   const auto known = nulls_.find(types);
   if (known != nulls_.end()) {
     row.null_is_exact = known->second.draws.empty();
@@ -149,7 +153,8 @@ const NullSample* Comparer::null_of(const GgufFile& file, CompareRow& row) {
   return &sample;
 }
 
-void Comparer::measure(CompareRow& row, const TextRun& run, const NullSample* null, const RunDistance* arithmetic) {
+void Comparer::measure(CompareRow& row, const TextRun& run, const NullSample* null,
+                       const RunDistance* arithmetic) {
   row.comparable = run.vocab_size == base_.vocab_size && run.d_model == base_.d_model &&
                    run.layers.size() == base_.layers.size() && run.n_tokens == base_.n_tokens;
   if (!row.comparable) return;
@@ -158,12 +163,12 @@ void Comparer::measure(CompareRow& row, const TextRun& run, const NullSample* nu
   row.n_same_top = base_.n_tokens - d.n_other_top;
   row.layers = d.layers;
   if (null && d.finite)
-    row.tests = test_run(*null, base_, run, d, row.weight_ratio, arithmetic,
-                         kFaultChance / double(result_.n_tests));
+    row.tests =
+        test_run(*null, base_, run, d, row.weight_ratio, arithmetic, kFaultChance / double(result_.n_tests));
 }
 
-void Comparer::finish(CompareRow row, const Model& model, Ops& ops, const Tokenizer& tokenizer, const TextRun& run,
-                      const std::vector<int32_t>& prompt) {
+void Comparer::finish(CompareRow row, const Model& model, Ops& ops, const Tokenizer& tokenizer,
+                      const TextRun& run, const std::vector<int32_t>& prompt) {
   row.has_top = true;
   row.top = top_token(run.row(run.n_tokens - 1));
   row.top_text = piece_of(tokenizer, row.top.id);
@@ -180,7 +185,8 @@ void Comparer::finish(CompareRow row, const Model& model, Ops& ops, const Tokeni
   result_.rows.push_back(std::move(row));
 }
 
-void Comparer::run_backend(LoadedModel& file, const TextRun& exact, const std::string& backend, CompareRow row) {
+void Comparer::run_backend(LoadedModel& file, const TextRun& exact, const std::string& backend,
+                           CompareRow row) {
   row.engine = backend;
   const NullSample* const null = null_of(file.model().file(), row);
   if (backend == "exact") {
@@ -198,15 +204,19 @@ void Comparer::run_backend(LoadedModel& file, const TextRun& exact, const std::s
     const TextRun reference = run_text(twin.model(), twin.ops(), {first});
     const TextRun same = run_text(loaded.model(), loaded.ops(), {first});
     if (same.logits == reference.logits) {
-      row.arithmetic = fmt::format("equals twin bit for bit on {} tokens; rounding activations gives KL {:.2g} from exact",
-                                   first.size(), arithmetic.kl);
+      row.arithmetic =
+          fmt::format("equals twin bit for bit on {} tokens; rounding activations gives KL {:.2g} from exact",
+                      first.size(), arithmetic.kl);
     } else if (backend == "cpu") {
-      row.arithmetic_fault = fmt::format("cpu must equal twin bit for bit, and does not on the first {} tokens: see "
-                                         "`assay verify`", first.size());
+      row.arithmetic_fault = fmt::format(
+          "cpu must equal twin bit for bit, and does not on the first {} tokens: see "
+          "`assay verify`",
+          first.size());
     } else {
       const TextRun truth = run_text(file.model(), file.ops(), {first});
       const double expected = distance(truth, reference).kl, found = distance(truth, same).kl;
-      row.arithmetic = fmt::format("KL {:.2g} from exact where twin has {:.2g}, on {} tokens", found, expected, first.size());
+      row.arithmetic = fmt::format("KL {:.2g} from exact where twin has {:.2g}, on {} tokens", found,
+                                   expected, first.size());
       if (!(found <= kArithmeticRatio * expected + 1e-9)) row.arithmetic_fault = row.arithmetic;
     }
   } else {
@@ -220,27 +230,27 @@ void Comparer::run_faulty(LoadedModel& file, CompareRow row) {
   const Model& model = file.model();
   row.engine = "exact";
   Sequences sequences = text_.sequences;
-  std::vector<const Fault*> in_engine;
+  std::vector<const Fault*> of_ids, in_engine;
   for (const Fault* fault : o_.faults) {
     row.engine += fmt::format(" + {}", fault->id);
-    if (const auto* tokens = std::get_if<TokensFault>(&fault->injection)) {
-      bool acts = false;
-      for (size_t i = 0; i < sequences.size(); ++i)
-        if (const auto ids = tokens->encode(model.file(), file.tokenizer(), text_.texts[i]); ids && !ids->empty()) {
-          sequences[i] = *ids;
-          acts = true;
-        }
-      if (!acts) row.notes.push_back(fmt::format("{} has nothing to act on", fault->id));
-    } else {
-      in_engine.push_back(fault);
-    }
+    (changes_ids(*fault) ? of_ids : in_engine).push_back(fault);
+  }
+  if (!of_ids.empty()) {
+    const FaultyTokenizer faulty(model.file(), file.tokenizer(), of_ids);
+    if (!faulty.applies()) row.notes.emplace_back("a fault has nothing in this vocabulary to act on");
+    for (size_t i = 0; i < sequences.size(); ++i)
+      if (auto ids = text_.texts[i].empty() ? std::nullopt
+                                            : faulty.encode({text_.texts[i], nullptr}, model.max_context());
+          ids && !ids->empty())
+        sequences[i] = std::move(*ids);
   }
   FaultyEngine engine(model, pool_, in_engine);
   if (!engine.applies()) row.notes.push_back("a fault has nothing in this file to act on");
   const TextRun run = run_text(model, engine.ops(), sequences);
   if (sequences != text_.sequences) {
     for (size_t i = 0; i < sequences.size() && row.token_faults.empty(); ++i)
-      if (const std::string first = first_difference(file.tokenizer(), text_.sequences[i], sequences[i]); !first.empty())
+      if (const std::string first = first_difference(file.tokenizer(), text_.sequences[i], sequences[i]);
+          !first.empty())
         row.token_faults.push_back(first + "; logits of other ids cannot be compared");
     null_of(model.file(), row);
   } else {
@@ -266,7 +276,8 @@ void Comparer::compare_file(const Path& path) {
   row.token_faults = std::move(said.faults);
   row.notes = std::move(said.notes);
   for (size_t i = 0; i < text_.sequences.size() && !text_.texts[i].empty(); ++i)
-    if (const std::string first = first_difference(file.tokenizer(), text_.sequences[i], file.tokenizer().encode(text_.texts[i]));
+    if (const std::string first =
+            first_difference(file.tokenizer(), text_.sequences[i], file.tokenizer().encode(text_.texts[i]));
         !first.empty()) {
       row.token_faults.push_back("the text's " + first);
       break;
@@ -275,7 +286,8 @@ void Comparer::compare_file(const Path& path) {
   judge_weights(gguf, row);
 
   const Hparams &ours = anchor_.model().hparams(), &theirs = file.model().hparams();
-  const bool runs = ours.vocab_size == theirs.vocab_size && ours.n_layers == theirs.n_layers && ours.d_model == theirs.d_model;
+  const bool runs = ours.vocab_size == theirs.vocab_size && ours.n_layers == theirs.n_layers &&
+                    ours.d_model == theirs.d_model;
   if (!runs) {
     row.engine = o_.backends.front();
     if (row.token_faults.empty()) row.token_faults.push_back("it is another model");
@@ -298,9 +310,10 @@ Comparison Comparer::run() {
   result_.n_draws = o_.n_draws;
   result_.n_tests = n_rows * (3 + anchor_.model().hparams().n_layers);
   if (is_quantized(file))
-    result_.notes.push_back(fmt::format("the anchor {} is itself quantized ({}): faults that it shares with the others do not "
-                                        "show; --anchor names a better one",
-                                        printable(result_.anchor_label), result_.anchor_types));
+    result_.notes.push_back(
+        fmt::format("the anchor {} is itself quantized ({}): faults that it shares with the others do not "
+                    "show; --anchor names a better one",
+                    printable(result_.anchor_label), result_.anchor_types));
   step("text");
   text_ = make_text(o_, anchor_);
   result_.text_source = text_.source;
@@ -310,7 +323,8 @@ Comparison Comparer::run() {
   base_ = run_text(anchor_.model(), anchor_.ops(), text_.sequences);
   for (const float logit : base_.logits)
     if (!std::isfinite(logit))
-      throw UsageError(printable(result_.anchor_path, 1000) + ": as the anchor it must give numbers, and a logit is none");
+      throw UsageError(printable(result_.anchor_path, 1000) +
+                       ": as the anchor it must give numbers, and a logit is none");
   result_.anchor_continuation = continue_greedily(anchor_.model(), anchor_.ops(), anchor_.tokenizer(),
                                                   text_.sequences.back(), o_.n_greedy);
   step("anchor");
@@ -323,13 +337,8 @@ Comparison Comparer::run() {
 
 Comparison compare(const CompareOptions& options) {
   for (const std::string& backend : options.backends) need_backend(backend);
-  if (!options.faults.empty()) {
-    if (options.backends != std::vector<std::string>{"exact"})
-      throw UsageError("faults are injected into exact: no other backend can be named beside them");
-    for (const Fault* fault : options.faults)
-      if (std::holds_alternative<PromptFault>(fault->injection))
-        throw UsageError(std::string(fault->id) + " acts on conversations, and compare runs a text");
-  }
+  if (!options.faults.empty() && options.backends != std::vector<std::string>{"exact"})
+    throw UsageError("faults are injected into exact: no other backend can be named beside them");
   return Comparer(options).run();
 }
 

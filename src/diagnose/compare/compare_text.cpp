@@ -10,7 +10,8 @@
 namespace assay {
 namespace {
 
-/// A sequence that is what the tokenizer makes of its text, where it is: tokens cut or sampled one by one may join.
+/// A sequence that is what the tokenizer makes of its text, where it is: tokens cut or sampled one by one may
+/// join.
 void add_sequence(CompareText& text, const Tokenizer& tokenizer, const std::vector<int32_t>& ids) {
   const Vocabulary& v = tokenizer.vocabulary();
   std::string decoded = tokenizer.decode(ids, {.drop_bos_eos = true});
@@ -40,7 +41,8 @@ std::vector<int32_t> sample(LoadedModel& anchor, Session& session, uint64_t seed
   for (int32_t id = 0; id < v.n_tokens(); ++id)
     if (v.ends_generation[size_t(id)] || v.has(id, kControl | kUnknown | kUnused))
       params.logit_bias.push_back({id, -INFINITY});
-  for (size_t id = size_t(v.n_tokens()); id < vocab_size; ++id) params.logit_bias.push_back({int32_t(id), -INFINITY});
+  for (size_t id = size_t(v.n_tokens()); id < vocab_size; ++id)
+    params.logit_bias.push_back({int32_t(id), -INFINITY});
   Sampler sampler(std::move(params), vocab_size);
   session.reset();
   std::vector<int32_t> ids;
@@ -67,12 +69,15 @@ CompareText make_text(const CompareOptions& o, LoadedModel& anchor) {
     return text;
   }
   const size_t n_bos = v.add_bos && v.special.bos != kNoToken ? 1 : 0;
-  const size_t room = std::min<size_t>(CompareOptions::kSequence, anchor.model().hparams().n_ctx_train) - n_bos;
+  const size_t room =
+      std::min<size_t>(CompareOptions::kSequence, anchor.model().hparams().n_ctx_train) - n_bos;
   if (o.text) {
     const std::vector<int32_t> ids = tokenizer.encode(*o.text, {.add_bos = false, .add_eos = false});
     const size_t n = std::min(ids.size(), o.n_tokens);
     for (size_t begin = 0; begin < n; begin += room)
-      add_sequence(text, tokenizer, {ids.begin() + std::ptrdiff_t(begin), ids.begin() + std::ptrdiff_t(std::min(begin + room, n))});
+      add_sequence(
+          text, tokenizer,
+          {ids.begin() + std::ptrdiff_t(begin), ids.begin() + std::ptrdiff_t(std::min(begin + room, n))});
     text.source = "the text";
     if (text.sequences.empty()) throw UsageError("the text has no tokens");
     return text;

@@ -11,13 +11,14 @@ namespace assay {
 
 struct CompareText {
   Sequences sequences;
-  std::vector<std::string> texts;  // of the sequences, without BOS: encoding one gives its sequence; empty: none does
-  std::string source;              // in words
+  std::vector<std::string>
+      texts;           // of the sequences, without BOS: encoding one gives its sequence; empty: none does
+  std::string source;  // in words
 };
 
-/// The prompt, or the text's first tokens, or what the anchor itself says at temperature 1: always there, in the words
-/// that the model knows, and as uncertain as the model is, so that small differences show. Throws UsageError (an empty
-/// prompt or text, invalid UTF-8).
+/// The prompt, or the text's first tokens, or what the anchor itself says at temperature 1: always there, in
+/// the words that the model knows, and as uncertain as the model is, so that small differences show. Throws
+/// UsageError (an empty prompt or text, invalid UTF-8).
 CompareText make_text(const CompareOptions& options, LoadedModel& anchor);
 
 /// The most likely tokens behind `prompt`, as far as the model's context reaches; pieces from `tokenizer`.

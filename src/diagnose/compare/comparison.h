@@ -15,12 +15,12 @@ std::string_view verdict_name(CompareVerdict verdict) noexcept;
 
 /// One quantity of a row and where it falls in its null distribution.
 struct Test {
-  std::string name;         // "KL", "top token", "l_out-3", "gap of the top tokens"
+  std::string name;  // "KL", "top token", "l_out-3", "gap of the top tokens"
   double observed = 0;
-  double expected = 0;      // of the null's middle
-  double limit = 0;         // noise exceeds it with the probability below which a row is a fault
-  double z = 0;             // (observed - middle) / scale, on the logarithm where the quantity is positive
-  double p = 1;             // probability that noise alone gives as much
+  double expected = 0;  // of the null's middle
+  double limit = 0;     // noise exceeds it with the probability below which a row is a fault
+  double z = 0;         // (observed - middle) / scale, on the logarithm where the quantity is positive
+  double p = 1;         // probability that noise alone gives as much
 };
 
 /// Greedy continuation of the prompt.
@@ -47,17 +47,17 @@ struct CompareRow {
   bool has_top = false;
   TopToken top;  // behind the prompt's last token
   std::string top_text, second_text;
-  bool comparable = false;     // its ids are the anchor's: the figures below are set
-  double kl = 0;               // mean over the text, from the anchor
+  bool comparable = false;  // its ids are the anchor's: the figures below are set
+  double kl = 0;            // mean over the text, from the anchor
   uint64_t n_same_top = 0;
-  std::vector<double> layers;  // relative error of l_out-N
+  std::vector<double> layers;           // relative error of l_out-N
   std::optional<double> arithmetic_kl;  // from exact on the same file
   std::string arithmetic;               // how the engine's arithmetic was checked; empty: it is exact
   std::string arithmetic_fault;
 
   std::vector<Test> tests;
-  double p = 1;             // of all tests together: the smallest, times the number of tests of the comparison
-  std::string no_null;      // why there is no null distribution; empty: there is one
+  double p = 1;         // of all tests together: the smallest, times the number of tests of the comparison
+  std::string no_null;  // why there is no null distribution; empty: there is one
   bool null_is_exact = false;  // the types hold the anchor's values as they are
   Continuation continuation;
 
@@ -67,8 +67,8 @@ struct CompareRow {
 
 struct Comparison {
   std::string anchor_path, anchor_label, anchor_types;
-  std::string text_source;        // "sampled from the anchor, seed 1"
-  std::string prompt;             // the text of the last sequence, decoded
+  std::string text_source;  // "sampled from the anchor, seed 1"
+  std::string prompt;       // the text of the last sequence, decoded
   size_t n_tokens = 0, n_sequences = 0, n_draws = 0;
   size_t n_tests = 1;  // that share out the chance of a false alarm
   Continuation anchor_continuation;
@@ -78,16 +78,17 @@ struct Comparison {
   bool has_fault() const;
 };
 
-/// One false alarm in ten thousand comparisons of healthy files; and what is no longer in the bulk of the null.
+/// One false alarm in ten thousand comparisons of healthy files; and what is no longer in the bulk of the
+/// null.
 inline constexpr double kFaultChance = 1e-4, kBulkChance = 0.05;
-/// Fewer tokens leave RoPE, mask and cache untried, and when all top tokens agree, an engine that loses one in six is
-/// still not excluded (0.83^16 = 0.05).
+/// Fewer tokens leave RoPE, mask and cache untried, and when all top tokens agree, an engine that loses one
+/// in six is still not excluded (0.83^16 = 0.05).
 inline constexpr size_t kLeastTokens = 16;
 /// A null whose limit is so many times its middle excludes nothing that matters.
 inline constexpr double kWidestNull = 10;
 
-/// Sets p, verdict and reason of every row from what was measured. The chance of a false alarm is shared out over all
-/// tests of all rows (Bonferroni).
+/// Sets p, verdict and reason of every row from what was measured. The chance of a false alarm is shared out
+/// over all tests of all rows (Bonferroni).
 void judge(Comparison& comparison);
 
 }  // namespace assay

@@ -31,9 +31,11 @@ std::string type_mix(const GgufFile& file) {
   }
   std::vector<Sum> sums;
   for (const auto& [id, sum] : by_id) sums.push_back(sum);
-  std::stable_sort(sums.begin(), sums.end(), [](const Sum& a, const Sum& b) { return a.n_bytes > b.n_bytes; });
+  std::stable_sort(sums.begin(), sums.end(),
+                   [](const Sum& a, const Sum& b) { return a.n_bytes > b.n_bytes; });
   std::string text;
-  for (const Sum& sum : sums) text += fmt::format("{}{} {}", text.empty() ? "" : ", ", sum.type->name, sum.n_tensors);
+  for (const Sum& sum : sums)
+    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", sum.type->name, sum.n_tensors);
   return text;
 }
 

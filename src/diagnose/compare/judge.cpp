@@ -23,8 +23,8 @@ std::vector<std::string> weight_faults(const CompareRow& row) {
 }
 
 std::string figures(const Test& test) {
-  return fmt::format("{} {:.3g}, noise gives {:.3g} and at most {:.3g}", test.name, test.observed, test.expected,
-                     test.limit);
+  return fmt::format("{} {:.3g}, noise gives {:.3g} and at most {:.3g}", test.name, test.observed,
+                     test.expected, test.limit);
 }
 
 void judge_row(CompareRow& row, const Comparison& comparison) {
@@ -44,15 +44,18 @@ void judge_row(CompareRow& row, const Comparison& comparison) {
   if (!row.comparable) return say(CompareVerdict::not_enough_data, "it was not run");
   if (!std::isfinite(row.kl)) return say(CompareVerdict::fault, "logits: some are no numbers");
   if (row.null_is_exact && row.kl == 0 && row.n_same_top == comparison.n_tokens)
-    return say(CompareVerdict::ok, row.is_anchor ? "the anchor itself" : "every value and every logit is the anchor's");
+    return say(CompareVerdict::ok,
+               row.is_anchor ? "the anchor itself" : "every value and every logit is the anchor's");
   const std::string engine =
       "; its weights are right, so the fault is in what is computed with them: see `assay diagnose`";
   if (row.null_is_exact && !row.arithmetic_kl)
-    return say(CompareVerdict::fault, fmt::format("logits: its weights are the anchor's, so its logits must be; KL {:.3g}{}",
-                                                  row.kl, engine));
+    return say(CompareVerdict::fault,
+               fmt::format("logits: its weights are the anchor's, so its logits must be; KL {:.3g}{}", row.kl,
+                           engine));
   if (comparison.n_tokens < kLeastTokens)
     return say(CompareVerdict::not_enough_data,
-               fmt::format("{} tokens try neither RoPE nor mask nor cache, and rows that agree on them are no evidence: give "
+               fmt::format("{} tokens try neither RoPE nor mask nor cache, and rows that agree on them are "
+                           "no evidence: give "
                            "a prompt of {} or none",
                            comparison.n_tokens, kLeastTokens));
   if (!row.no_null.empty()) return say(CompareVerdict::not_enough_data, row.no_null);
@@ -63,7 +66,8 @@ void judge_row(CompareRow& row, const Comparison& comparison) {
   for (const Test& test : row.tests)
     if (test.name == "KL" && test.limit > kWidestNull * test.expected)
       return say(CompareVerdict::not_enough_data,
-                 fmt::format("noise alone moves KL from {:.3g} up to {:.3g}: more text is needed", test.expected, test.limit));
+                 fmt::format("noise alone moves KL from {:.3g} up to {:.3g}: more text is needed",
+                             test.expected, test.limit));
   const Test& kl = row.tests.front();
   const std::string noise =
       fmt::format("KL {:.3g} where the types give {:.3g}, z {:+.1f}", kl.observed, kl.expected, kl.z);
@@ -73,8 +77,8 @@ void judge_row(CompareRow& row, const Comparison& comparison) {
   const Test& gap = row.tests.back();
   if (gap.name == "gap of the top tokens" && std::abs(gap.observed) > std::abs(gap.expected))
     return say(CompareVerdict::expected_noise,
-               fmt::format("{}; its top token is another one, by a gap of {:.2g} that noise moves by {:.2g}", noise,
-                           std::abs(gap.observed), std::abs(gap.expected)));
+               fmt::format("{}; its top token is another one, by a gap of {:.2g} that noise moves by {:.2g}",
+                           noise, std::abs(gap.observed), std::abs(gap.expected)));
   return say(CompareVerdict::ok, noise);
 }
 

@@ -10,7 +10,7 @@
 namespace assay {
 namespace {
 
-constexpr double kSame = 0.9;       // cosine: 2-bit types keep 0.93 of their originals, strangers 0.1
+constexpr double kSame = 0.9;  // cosine: 2-bit types keep 0.93 of their originals, strangers 0.1
 constexpr size_t kMostValues = 1 << 26;
 
 std::vector<float> decode(const GgufFile& file, const TensorInfo& tensor) {
@@ -57,8 +57,10 @@ std::string explain_values(const GgufFile& anchor_file, const TensorInfo& anchor
   // Shifted through the whole tensor: an offset in the file.
   const size_t n_probe = std::min<size_t>(a.size() / 2, 8192);
   for (size_t shift = 1; shift < std::min<size_t>(a.size() / 2, 2 * n_cols + 1); ++shift) {
-    if (cosine(a.data() + shift, b.data(), n_probe) > kSame) return fmt::format("its values begin {} late", shift);
-    if (cosine(a.data(), b.data() + shift, n_probe) > kSame) return fmt::format("its values begin {} early", shift);
+    if (cosine(a.data() + shift, b.data(), n_probe) > kSame)
+      return fmt::format("its values begin {} late", shift);
+    if (cosine(a.data(), b.data() + shift, n_probe) > kSame)
+      return fmt::format("its values begin {} early", shift);
   }
   // Rows in another order.
   std::string moved;

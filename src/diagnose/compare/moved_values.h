@@ -6,9 +6,9 @@
 
 namespace assay {
 
-/// In words, how `tensor` comes from `anchor`, of the same shape: a factor, a transpose, rows in another order, values
-/// shifted; each where it explains the values to a cosine of 0.9 and nothing simpler does. Empty: none does. Looks at
-/// some rows of each expert only.
+/// In words, how `tensor` comes from `anchor`, of the same shape: a factor, a transpose, rows in another
+/// order, values shifted; each where it explains the values to a cosine of 0.9 and nothing simpler does.
+/// Empty: none does. Looks at some rows of each expert only.
 std::string explain_values(const GgufFile& anchor_file, const TensorInfo& anchor, const GgufFile& file,
                            const TensorInfo& tensor);
 

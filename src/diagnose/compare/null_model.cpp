@@ -13,11 +13,13 @@ namespace assay {
 
 uint64_t NullModel::memory_bytes(const Model& anchor) {
   uint64_t n = 0;
-  for (const Weight& weight : anchor.weights()) n += uint64_t(weight.n_rows) * weight.n_cols * weight.n_experts;
+  for (const Weight& weight : anchor.weights())
+    n += uint64_t(weight.n_rows) * weight.n_cols * weight.n_experts;
   return n * 4 * sizeof(float);  // values, errors, a draw, and what the backend makes of it
 }
 
-NullModel::NullModel(const Model& anchor, const GgufFile& file, ThreadPool& pool) : anchor_(anchor), pool_(pool) {
+NullModel::NullModel(const Model& anchor, const GgufFile& file, ThreadPool& pool)
+    : anchor_(anchor), pool_(pool) {
   for (const Weight& weight : anchor.weights()) {
     const TensorInfo& from = *anchor.file().find(weight.name);
     const TensorInfo* const to = file.find(weight.name);
@@ -43,8 +45,8 @@ NullModel::NullModel(const Model& anchor, const GgufFile& file, ThreadPool& pool
     for (size_t row = 0; row < n_rows; ++row) try {
         if (errors[row]) std::rethrow_exception(errors[row]);
       } catch (const NotFinite& error) {
-        throw UsageError("the anchor's tensor " + printable(weight.name) + ", row " + std::to_string(row) + ", column " +
-                         std::to_string(error.col) + ": is no number");
+        throw UsageError("the anchor's tensor " + printable(weight.name) + ", row " + std::to_string(row) +
+                         ", column " + std::to_string(error.col) + ": is no number");
       }
     double ww = 0, we = 0, ee = 0;
     for (size_t i = 0; i < noisy.values.size(); ++i) {
@@ -68,9 +70,8 @@ TextRun NullModel::run(const Sequences& sequences, const Fill& fill) {
   for (const Noisy& noisy : weights_) {
     const size_t n_cols = noisy.weight->n_cols, n_rows = noisy.values.size() / n_cols;
     std::vector<float>& drawn = values.emplace_back(noisy.values.size());
-    pool_.run(n_rows, [&](size_t row) {
-      fill(noisy, row, std::span<float>(drawn).subspan(row * n_cols, n_cols));
-    });
+    pool_.run(n_rows,
+              [&](size_t row) { fill(noisy, row, std::span<float>(drawn).subspan(row * n_cols, n_cols)); });
     Weight& weight = replaced.emplace_back(*noisy.weight);
     weight.type = find_quant_type("F32");
     weight.bytes = std::as_bytes(std::span(drawn));

@@ -8,9 +8,10 @@
 namespace assay {
 namespace {
 
-/// `power`: of the weights' error that the quantity goes with; `added`: the arithmetic's share, in its own unit.
-Test test_positive(std::string name, std::span<const double> draws, double encoded, double observed, double power,
-                   double weight_ratio, double added, double fault_chance) {
+/// `power`: of the weights' error that the quantity goes with; `added`: the arithmetic's share, in its own
+/// unit.
+Test test_positive(std::string name, std::span<const double> draws, double encoded, double observed,
+                   double power, double weight_ratio, double added, double fault_chance) {
   Test test{std::move(name), observed};
   if (std::any_of(draws.begin(), draws.end(), [](double v) { return !(v > 0); })) return test;
   LogNull fit = LogNull::fit(draws, 0);
@@ -44,8 +45,9 @@ NullSample NullSample::take(NullModel& model, const TextRun& base, const Sequenc
   return sample;
 }
 
-std::vector<Test> test_run(const NullSample& null, const TextRun& base, const TextRun& run, const RunDistance& observed,
-                           double weight_ratio, const RunDistance* arithmetic, double fault_chance) {
+std::vector<Test> test_run(const NullSample& null, const TextRun& base, const TextRun& run,
+                           const RunDistance& observed, double weight_ratio, const RunDistance* arithmetic,
+                           double fault_chance) {
   std::vector<Test> tests;
   const auto gather = [&](const auto& value) {
     std::vector<double> values;
@@ -53,8 +55,8 @@ std::vector<Test> test_run(const NullSample& null, const TextRun& base, const Te
     return values;
   };
   const double ratio = weight_ratio > 0 && std::isfinite(weight_ratio) ? weight_ratio : 1;
-  tests.push_back(test_positive("KL", gather([](const RunDistance& d) { return d.kl; }), null.encoded.kl, observed.kl, 2,
-                                ratio, arithmetic ? arithmetic->kl : 0, fault_chance));
+  tests.push_back(test_positive("KL", gather([](const RunDistance& d) { return d.kl; }), null.encoded.kl,
+                                observed.kl, 2, ratio, arithmetic ? arithmetic->kl : 0, fault_chance));
   for (size_t layer = 0; layer < observed.layers.size(); ++layer)
     tests.push_back(test_positive("l_out-" + std::to_string(layer),
                                   gather([&](const RunDistance& d) { return d.layers[layer]; }),
@@ -65,7 +67,8 @@ std::vector<Test> test_run(const NullSample& null, const TextRun& base, const Te
   const double n = double(base.n_tokens), n_draws = double(null.draws.size());
   double others = 0;
   for (const RunDistance& draw : null.draws) others += double(draw.n_other_top);
-  others = std::min(others * ratio + (arithmetic ? n_draws * double(arithmetic->n_other_top) : 0), n_draws * n);
+  others =
+      std::min(others * ratio + (arithmetic ? n_draws * double(arithmetic->n_other_top) : 0), n_draws * n);
   const double a = others + 0.5, b = n_draws * n - others + 0.5;
   Test top{"other top tokens", double(observed.n_other_top), others / n_draws};
   top.p = beta_binomial_tail(observed.n_other_top, base.n_tokens, a, b);
@@ -77,9 +80,12 @@ std::vector<Test> test_run(const NullSample& null, const TextRun& base, const Te
   tests.push_back(std::move(top));
 
   // What noise had to overcome for the last position's top token to become another.
-  const TopToken before = top_token(base.row(base.n_tokens - 1)), after = top_token(run.row(run.n_tokens - 1));
+  const TopToken before = top_token(base.row(base.n_tokens - 1)),
+                 after = top_token(run.row(run.n_tokens - 1));
   if (before.id == after.id) return tests;
-  const auto gap = [&](std::span<const float> row) { return double(row[size_t(before.id)]) - double(row[size_t(after.id)]); };
+  const auto gap = [&](std::span<const float> row) {
+    return double(row[size_t(before.id)]) - double(row[size_t(after.id)]);
+  };
   const double anchor_gap = gap(base.row(base.n_tokens - 1));
   double squares = 0;
   for (const std::vector<float>& row : null.last_rows) squares += std::pow(gap(row) - anchor_gap, 2);

@@ -18,9 +18,10 @@ struct NullSample {
                          uint64_t seed, const std::function<void()>& step);
 };
 
-/// The tests of a run at `observed` from `base`. `weight_ratio`: as CompareRow. `arithmetic`: what the engine's own
-/// arithmetic adds, null for exact.
-std::vector<Test> test_run(const NullSample& null, const TextRun& base, const TextRun& run, const RunDistance& observed,
-                           double weight_ratio, const RunDistance* arithmetic, double fault_chance);
+/// The tests of a run at `observed` from `base`. `weight_ratio`: as CompareRow. `arithmetic`: what the
+/// engine's own arithmetic adds, null for exact.
+std::vector<Test> test_run(const NullSample& null, const TextRun& base, const TextRun& run,
+                           const RunDistance& observed, double weight_ratio, const RunDistance* arithmetic,
+                           double fault_chance);
 
 }  // namespace assay

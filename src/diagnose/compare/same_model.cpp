@@ -36,7 +36,8 @@ bool equal(const Value& a, const Value& b) {
   if (const auto x = as_integer(a), y = as_integer(b); x && y) return *x == *y;
   if (a.data.index() != b.data.index()) return false;
   if (const auto* array = std::get_if<Array>(&a.data)) return equal(*array, std::get<Array>(b.data));
-  if (const auto* text = std::get_if<std::string_view>(&a.data)) return *text == std::get<std::string_view>(b.data);
+  if (const auto* text = std::get_if<std::string_view>(&a.data))
+    return *text == std::get<std::string_view>(b.data);
   if (const auto* number = std::get_if<double>(&a.data)) return *number == std::get<double>(b.data);
   if (const auto* flag = std::get_if<bool>(&a.data)) return *flag == std::get<bool>(b.data);
   return std::get<uint64_t>(a.data) == std::get<uint64_t>(b.data);
@@ -55,7 +56,8 @@ std::string show(const Value& value) {
 std::string show_difference(const Value& a, const Value& b) {
   const auto* x = std::get_if<Array>(&a.data);
   const auto* y = std::get_if<Array>(&b.data);
-  if (!x || !y || x->n_elements != y->n_elements) return fmt::format("{} where the anchor has {}", show(b), show(a));
+  if (!x || !y || x->n_elements != y->n_elements)
+    return fmt::format("{} where the anchor has {}", show(b), show(a));
   if (!x->strings.empty() && !y->strings.empty())
     for (size_t i = 0; i < x->strings.size(); ++i)
       if (x->strings[i] != y->strings[i])
@@ -88,8 +90,8 @@ std::optional<std::string> render(const GgufFile& file, const Tokenizer& tokeniz
 
 }  // namespace
 
-Disagreements compare_metadata(const GgufFile& anchor, const Tokenizer& anchor_tokenizer, const GgufFile& file,
-                               const Tokenizer& tokenizer) {
+Disagreements compare_metadata(const GgufFile& anchor, const Tokenizer& anchor_tokenizer,
+                               const GgufFile& file, const Tokenizer& tokenizer) {
   constexpr std::string_view kArchitecture = "general.architecture", kTemplate = "tokenizer.chat_template";
   Disagreements d;
   const Metadata &ours = anchor.metadata(), &theirs = file.metadata();
@@ -109,7 +111,8 @@ Disagreements compare_metadata(const GgufFile& anchor, const Tokenizer& anchor_t
     }
   }
   for (const auto& [key, value] : theirs.pairs())
-    if (counts(key) && !ours.find(key)) d.notes.push_back(fmt::format("the anchor has no {}", printable(key)));
+    if (counts(key) && !ours.find(key))
+      d.notes.push_back(fmt::format("the anchor has no {}", printable(key)));
 
   // A tied output may be stored or not: then it is judged by the embeddings.
   for (const TensorInfo& tensor : anchor.tensors())
@@ -125,7 +128,8 @@ std::string first_difference(const Tokenizer& tokenizer, const std::vector<int32
                              const std::vector<int32_t>& ids) {
   const auto show = [&](const std::vector<int32_t>& list, size_t at) {
     if (at >= list.size()) return std::string("nothing");
-    if (list[at] < 0 || list[at] >= tokenizer.vocabulary().n_tokens()) return fmt::format("{}, no token", list[at]);
+    if (list[at] < 0 || list[at] >= tokenizer.vocabulary().n_tokens())
+      return fmt::format("{}, no token", list[at]);
     return fmt::format("{} \"{}\"", list[at], printable(tokenizer.piece(list[at]), 40));
   };
   const size_t n = std::max(anchor.size(), ids.size());

@@ -15,8 +15,8 @@ namespace {
 
 /// Two floats that differ by a rounding are the same weight: a conversion may round once.
 constexpr double kFloatRounding = 0x1p-23;
-/// A stretch that the type holds better than the tensor as a whole (zeros, values on its grid) is expected to have this
-/// share of the tensor's relative error.
+/// A stretch that the type holds better than the tensor as a whole (zeros, values on its grid) is expected to
+/// have this share of the tensor's relative error.
 constexpr double kLeastShare = 0.1;
 
 std::vector<float> decode_row(const GgufFile& file, const TensorInfo& tensor, uint64_t row) {
@@ -38,8 +38,9 @@ std::vector<float> encode_error(const QuantType& type, const std::vector<float>&
   return error;
 }
 
-/// Encoders in use take the largest magnitude of a block for the scale of these types, whose three levels then fit
-/// nothing but ternary weights (llama.cpp's quantize_row_tq1_0_ref and its kin): that error is healthy too.
+/// Encoders in use take the largest magnitude of a block for the scale of these types, whose three levels
+/// then fit nothing but ternary weights (llama.cpp's quantize_row_tq1_0_ref and its kin): that error is
+/// healthy too.
 bool scaled_by_largest(const QuantType& type) {
   return type.name == "TQ1_0" || type.name == "TQ2_0" || type.name == "Q2_0";
 }
@@ -57,7 +58,7 @@ std::vector<float> largest_magnitude_error(const QuantType& type, const std::vec
 
 struct Stretch {
   double observed = 0, expected = 0, norm = 0;  // sums of squares
-  double allowed = 0;  // as expected, of the healthy encoder that errs most
+  double allowed = 0;                           // as expected, of the healthy encoder that errs most
   double log_ratio = 0;
 };
 
@@ -86,14 +87,16 @@ struct RowSums {
 };
 
 RowSums sum_row(const GgufFile& anchor_file, const TensorInfo& anchor, const GgufFile& file,
-                const TensorInfo& tensor, uint64_t row, size_t stretch_cols, std::span<const float> importance) {
+                const TensorInfo& tensor, uint64_t row, size_t stretch_cols,
+                std::span<const float> importance) {
   RowSums sums;
   const RowNoise noise = row_noise(anchor_file, anchor, row, *tensor.type);
   const std::vector<float> stored = decode_row(file, tensor, row);
   sums.stretches.resize((stored.size() + stretch_cols - 1) / stretch_cols);
   std::vector<std::vector<float>> others;  // errors of other healthy encoders
   if (!importance.empty())
-    others.push_back(encode_error(*tensor.type, noise.values, importance.subspan(row / tensor.dims[1] * stored.size(), stored.size())));
+    others.push_back(encode_error(*tensor.type, noise.values,
+                                  importance.subspan(row / tensor.dims[1] * stored.size(), stored.size())));
   if (scaled_by_largest(*tensor.type)) others.push_back(largest_magnitude_error(*tensor.type, noise.values));
   std::vector<double> other_sums(others.size() * sums.stretches.size());
   for (size_t i = 0; i < stored.size(); ++i) {
@@ -107,7 +110,8 @@ RowSums sum_row(const GgufFile& anchor_file, const TensorInfo& anchor, const Ggu
     const double least = noise.anchor_rms * noise.anchor_rms + kFloatRounding * kFloatRounding * x * x;
     s.expected += e * e + least;
     for (size_t o = 0; o < others.size(); ++o)
-      other_sums[o * sums.stretches.size() + i / stretch_cols] += double(others[o][i]) * double(others[o][i]) + least;
+      other_sums[o * sums.stretches.size() + i / stretch_cols] +=
+          double(others[o][i]) * double(others[o][i]) + least;
     s.norm += x * x;
     sums.ab += x * y;
     sums.bb += y * y;
@@ -115,13 +119,14 @@ RowSums sum_row(const GgufFile& anchor_file, const TensorInfo& anchor, const Ggu
   for (size_t k = 0; k < sums.stretches.size(); ++k) {
     sums.stretches[k].allowed = sums.stretches[k].expected;
     for (size_t o = 0; o < others.size(); ++o)
-      sums.stretches[k].allowed = std::max(sums.stretches[k].allowed, other_sums[o * sums.stretches.size() + k]);
+      sums.stretches[k].allowed =
+          std::max(sums.stretches[k].allowed, other_sums[o * sums.stretches.size() + k]);
   }
   return sums;
 }
 
-void judge_stretches(TensorJudgement& j, std::vector<Stretch>& stretches, size_t n_per_row, size_t stretch_cols,
-                     double expected_rms) {
+void judge_stretches(TensorJudgement& j, std::vector<Stretch>& stretches, size_t n_per_row,
+                     size_t stretch_cols, double expected_rms) {
   std::vector<double> logs;
   for (Stretch& s : stretches) {
     const double allowed = std::max(s.allowed, std::pow(kLeastShare * expected_rms, 2) * s.norm);
@@ -153,7 +158,8 @@ void judge_stretches(TensorJudgement& j, std::vector<Stretch>& stretches, size_t
 
 }  // namespace
 
-RowNoise row_noise(const GgufFile& anchor_file, const TensorInfo& anchor, uint64_t row, const QuantType& type) {
+RowNoise row_noise(const GgufFile& anchor_file, const TensorInfo& anchor, uint64_t row,
+                   const QuantType& type) {
   RowNoise noise;
   noise.values = decode_row(anchor_file, anchor, row);
   noise.encoded = encode_error(type, noise.values);
@@ -221,15 +227,17 @@ TensorJudgement judge_tensor(const GgufFile& anchor_file, const TensorInfo& anch
   if (j.n_not_finite > 0) {
     j.fault = fmt::format("{} of its values are no numbers", j.n_not_finite);
   } else if (too_far && j.n_standing_out * 4 < j.n_stretches && j.n_standing_out > 0) {
-    j.fault = fmt::format("{} of {} stretches of {} values are wrong, the worst from row {}, column {} on", j.n_standing_out,
-                          j.n_stretches, std::min<uint64_t>(stretch_cols, tensor.n_cols()), j.worst_row, j.worst_col);
+    j.fault = fmt::format("{} of {} stretches of {} values are wrong, the worst from row {}, column {} on",
+                          j.n_standing_out, j.n_stretches, std::min<uint64_t>(stretch_cols, tensor.n_cols()),
+                          j.worst_row, j.worst_col);
   } else if (too_far) {
     const std::string moved = explain_values(anchor_file, anchor, file, tensor);
-    j.fault = fmt::format("off by {:.3g} of its norm where {} must give {:.3g}{}{}", j.relative_rms, tensor.type->name,
-                          j.expected_rms, moved.empty() ? "" : ": ", moved);
+    j.fault = fmt::format("off by {:.3g} of its norm where {} must give {:.3g}{}{}", j.relative_rms,
+                          tensor.type->name, j.expected_rms, moved.empty() ? "" : ": ", moved);
   } else if (j.n_standing_out > 0) {
     j.fault = fmt::format(
-        "{} of {} stretches of {} values stand out, the worst, {:.3g} times what {} must give, from row {}, column {} on",
+        "{} of {} stretches of {} values stand out, the worst, {:.3g} times what {} must give, from row {}, "
+        "column {} on",
         j.n_standing_out, j.n_stretches, std::min<uint64_t>(stretch_cols, tensor.n_cols()), j.worst_ratio,
         tensor.type->name, j.worst_row, j.worst_col);
   }

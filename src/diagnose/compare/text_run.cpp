@@ -53,7 +53,9 @@ TextRun run_text(const Model& model, Ops& ops, const Sequences& sequences) {
   KeepLayers kept(ops, run);
   for (const std::vector<int32_t>& sequence : sequences) {
     Session session(model, kept,
-                    {.n_ctx = sequence.size(), .n_batch = sequence.size(), .n_logit_rows = sequence.size(),
+                    {.n_ctx = sequence.size(),
+                     .n_batch = sequence.size(),
+                     .n_logit_rows = sequence.size(),
                      .kv_type = KvType::f32});
     session.prefill(sequence, [&](size_t, std::span<const float> logits, std::span<const float>) {
       run.logits.insert(run.logits.end(), logits.begin(), logits.end());

@@ -28,10 +28,10 @@ TextRun run_text(const Model& model, Ops& ops, const Sequences& sequences);
 
 /// How far a run is from another of the same text.
 struct RunDistance {
-  double kl = 0;                // mean over the positions, nats
-  uint64_t n_other_top = 0;     // positions whose likeliest token is another one
-  std::vector<double> layers;   // root of the mean over positions of |l_out - base's|^2 / |base's|^2
-  bool finite = true;           // false: a logit is no number, and the rest is not set
+  double kl = 0;               // mean over the positions, nats
+  uint64_t n_other_top = 0;    // positions whose likeliest token is another one
+  std::vector<double> layers;  // root of the mean over positions of |l_out - base's|^2 / |base's|^2
+  bool finite = true;          // false: a logit is no number, and the rest is not set
 };
 /// Throws std::invalid_argument unless both runs have the same sizes.
 RunDistance distance(const TextRun& base, const TextRun& run);

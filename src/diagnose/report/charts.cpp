@@ -20,7 +20,8 @@ double shade(const HeatMap::Cell& cell) {
 
 }  // namespace
 
-std::string curves_svg(const std::vector<Curve>& curves, const std::string& x_label, const std::string& y_label) {
+std::string curves_svg(const std::vector<Curve>& curves, const std::string& x_label,
+                       const std::string& y_label) {
   double least = 1e300, most = 0;
   size_t n = 1;
   const auto see = [&](double v) {
@@ -39,22 +40,27 @@ std::string curves_svg(const std::vector<Curve>& curves, const std::string& x_la
     return kLeft + (n > 1 ? double(i) / double(n - 1) : 0.5) * (kWidth - kLeft - kRight);
   };
   const auto y_of = [&](double v) {
-    return kHeight - kBottom - std::clamp((std::log10(v) - low) / (high - low), 0.0, 1.0) * (kHeight - kTop - kBottom);
+    return kHeight - kBottom -
+           std::clamp((std::log10(v) - low) / (high - low), 0.0, 1.0) * (kHeight - kTop - kBottom);
   };
-  std::string svg = fmt::format("<div class=\"scroll\"><svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{}\">\n",
-                                kWidth, kHeight, escaped(y_label));
+  std::string svg =
+      fmt::format("<div class=\"scroll\"><svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{}\">\n",
+                  kWidth, kHeight, escaped(y_label));
   for (double power = low; power <= high; ++power)
-    svg += fmt::format("<line class=\"grid\" x1=\"{}\" x2=\"{}\" y1=\"{:.1f}\" y2=\"{:.1f}\"/><text class=\"soft\" x=\"{}\" "
-                       "y=\"{:.1f}\" text-anchor=\"end\">{:g}</text>\n",
-                       kLeft, kWidth - kRight, y_of(std::pow(10, power)), y_of(std::pow(10, power)), kLeft - 8,
-                       y_of(std::pow(10, power)) + 4, std::pow(10, power));
+    svg += fmt::format(
+        "<line class=\"grid\" x1=\"{}\" x2=\"{}\" y1=\"{:.1f}\" y2=\"{:.1f}\"/><text class=\"soft\" x=\"{}\" "
+        "y=\"{:.1f}\" text-anchor=\"end\">{:g}</text>\n",
+        kLeft, kWidth - kRight, y_of(std::pow(10, power)), y_of(std::pow(10, power)), kLeft - 8,
+        y_of(std::pow(10, power)) + 4, std::pow(10, power));
   for (size_t i = 0; i < n; i += std::max<size_t>(1, (n + 15) / 16))
-    svg += fmt::format("<text class=\"soft\" x=\"{:.1f}\" y=\"{}\" text-anchor=\"middle\">{}</text>\n", x_of(i),
-                       kHeight - kBottom + 18, i);
+    svg += fmt::format("<text class=\"soft\" x=\"{:.1f}\" y=\"{}\" text-anchor=\"middle\">{}</text>\n",
+                       x_of(i), kHeight - kBottom + 18, i);
   svg += fmt::format("<text class=\"soft\" x=\"{:.1f}\" y=\"{}\" text-anchor=\"middle\">{}</text>\n",
                      (kLeft + kWidth - kRight) / 2, kHeight - 8, escaped(x_label));
-  svg += fmt::format("<text class=\"soft\" transform=\"translate(16 {:.1f}) rotate(-90)\" text-anchor=\"middle\">{}</text>\n",
-                     (kHeight - kBottom + kTop) / 2, escaped(y_label));
+  svg += fmt::format(
+      "<text class=\"soft\" transform=\"translate(16 {:.1f}) rotate(-90)\" "
+      "text-anchor=\"middle\">{}</text>\n",
+      (kHeight - kBottom + kTop) / 2, escaped(y_label));
   for (size_t c = 0; c < curves.size(); ++c) {
     const Curve& curve = curves[c];
     const std::string colour = fmt::format("var(--s{})", c % kColours);
@@ -75,19 +81,23 @@ std::string curves_svg(const std::vector<Curve>& curves, const std::string& x_la
     svg += fmt::format("<path d=\"{}\" style=\"fill:none;stroke:{};stroke-width:1.8\"/>\n", path, colour);
     for (size_t i = 0; i < curve.values.size(); ++i)
       if (curve.values[i] > 0 && std::isfinite(curve.values[i]))
-        svg += fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"3\" style=\"fill:{}\"><title>{}, {}: {:.3g}</title></circle>\n",
-                           x_of(i), y_of(curve.values[i]), colour, escaped(curve.label), i, curve.values[i]);
+        svg += fmt::format(
+            "<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"3\" style=\"fill:{}\"><title>{}, {}: "
+            "{:.3g}</title></circle>\n",
+            x_of(i), y_of(curve.values[i]), colour, escaped(curve.label), i, curve.values[i]);
   }
   svg += "</svg></div>\n<p class=\"soft\">";
   for (size_t c = 0; c < curves.size(); ++c)
-    svg += fmt::format("<span class=\"key\"><span style=\"color:var(--s{})\">&#9632;</span> {}</span> ", c % kColours, escaped(curves[c].label));
+    svg += fmt::format("<span class=\"key\"><span style=\"color:var(--s{})\">&#9632;</span> {}</span> ",
+                       c % kColours, escaped(curves[c].label));
   return svg + "</p>\n";
 }
 
 std::string heat_map_html(const HeatMap& map) {
   std::vector<std::vector<Cell>> rows;
   std::string out = "<div class=\"scroll\"><table class=\"heat\"><thead><tr><th></th>";
-  for (const std::string& column : map.columns) out += fmt::format("<th class=\"n\">{}</th>", escaped(column, 60));
+  for (const std::string& column : map.columns)
+    out += fmt::format("<th class=\"n\">{}</th>", escaped(column, 60));
   out += "</tr></thead><tbody>\n";
   for (size_t r = 0; r < map.rows.size(); ++r) {
     out += fmt::format("<tr><td class=\"name\"><code>{}</code></td>", escaped(map.rows[r], 80));
@@ -96,9 +106,12 @@ std::string heat_map_html(const HeatMap& map) {
         out += "<td class=\"n soft\">-</td>";
         continue;
       }
-      out += fmt::format("<td class=\"n\" title=\"{}\" style=\"background:color-mix(in srgb,var({}) {:.0f}%,transparent)\">{}</td>",
-                         escaped(cell.hint), cell.fault ? "--fault" : "--mark", shade(cell),
-                         cell.fault ? fmt::format("<span class=\"fault\">{:.2f}</span>", cell.value) : fmt::format("{:.2f}", cell.value));
+      out += fmt::format(
+          "<td class=\"n\" title=\"{}\" style=\"background:color-mix(in srgb,var({}) "
+          "{:.0f}%,transparent)\">{}</td>",
+          escaped(cell.hint), cell.fault ? "--fault" : "--mark", shade(cell),
+          cell.fault ? fmt::format("<span class=\"fault\">{:.2f}</span>", cell.value)
+                     : fmt::format("{:.2f}", cell.value));
     }
     out += "</tr>\n";
   }

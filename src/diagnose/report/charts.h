@@ -13,7 +13,8 @@ struct Curve {
   std::vector<std::pair<double, double>> band;  // middle and limit, as many as values, or none
 };
 /// At most eight colours; they repeat. Every point tells its figures on hovering.
-std::string curves_svg(const std::vector<Curve>& curves, const std::string& x_label, const std::string& y_label);
+std::string curves_svg(const std::vector<Curve>& curves, const std::string& x_label,
+                       const std::string& y_label);
 
 /// Cells in rows and columns, darker from 0 to 1, in the colour of faults where one is; NaN: nothing there.
 struct HeatMap {

@@ -17,12 +17,14 @@ const char* css_class(CheckStatus status) {
 
 std::string check_report(const CheckReport& report, std::string_view signature) {
   const std::string name = report.path.substr(report.path.find_last_of('/') + 1);
-  std::string body = fmt::format("<h1>{}</h1>\n<p><span class=\"{}\">{}</span> &#183; {:.2f} MiB &#183; {}</p>\n", escaped(name),
-                                 css_class(report.status()), status_name(report.status()), double(report.n_bytes) / 0x1p20,
-                                 escaped(report.types));
+  std::string body =
+      fmt::format("<h1>{}</h1>\n<p><span class=\"{}\">{}</span> &#183; {:.2f} MiB &#183; {}</p>\n",
+                  escaped(name), css_class(report.status()), status_name(report.status()),
+                  double(report.n_bytes) / 0x1p20, escaped(report.types));
   for (const auto& [path, digest] : report.sha256)
-    body += fmt::format("<p class=\"soft\">SHA-256 <code>{}</code>{}</p>\n", digest,
-                        report.sha256.size() > 1 ? " " + escaped(path.substr(path.find_last_of('/') + 1)) : "");
+    body +=
+        fmt::format("<p class=\"soft\">SHA-256 <code>{}</code>{}</p>\n", digest,
+                    report.sha256.size() > 1 ? " " + escaped(path.substr(path.find_last_of('/') + 1)) : "");
   body += "<p class=\"soft\">" + escaped(signature) + "</p>\n";
   std::vector<std::vector<Cell>> rows;
   for (const CheckReport::Entry& entry : report.entries) {

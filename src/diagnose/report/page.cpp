@@ -46,12 +46,23 @@ std::string escaped(std::string_view text, size_t max_bytes) {
   std::string out;
   for (const char c : printable(text, max_bytes)) {
     switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&quot;"; break;
-      case '\'': out += "&#39;"; break;
-      default: out += c;
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      case '\'':
+        out += "&#39;";
+        break;
+      default:
+        out += c;
     }
   }
   return out;
@@ -60,9 +71,11 @@ std::string escaped(std::string_view text, size_t max_bytes) {
 std::string html_page(std::string_view title, const std::string& body) {
   return fmt::format(
       "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"/>\n"
-      "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\"/>\n"
+      "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src "
+      "'unsafe-inline'\"/>\n"
       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n"
-      "<meta name=\"referrer\" content=\"no-referrer\"/><title>{}</title>\n<style>{}</style></head>\n<body>\n{}</body></html>\n",
+      "<meta name=\"referrer\" "
+      "content=\"no-referrer\"/><title>{}</title>\n<style>{}</style></head>\n<body>\n{}</body></html>\n",
       escaped(title), kStyle, body);
 }
 

@@ -6,15 +6,17 @@
 
 namespace assay {
 
-/// Text made safe inside elements and inside quoted attributes: & < > " ' escaped, control characters and invalid UTF-8
-/// as \xNN (printable()), at most `max_bytes` of it. Whatever comes from a file goes through here.
+/// Text made safe inside elements and inside quoted attributes: & < > " ' escaped, control characters and
+/// invalid UTF-8 as \xNN (printable()), at most `max_bytes` of it. Whatever comes from a file goes through
+/// here.
 std::string escaped(std::string_view text, size_t max_bytes = 2000);
 
-/// A page with `body`, which is HTML already, under `title`, which is text. Its policy forbids every request; colours
-/// follow the reader's light or dark setting, tables scroll on narrow screens, print is plain.
+/// A page with `body`, which is HTML already, under `title`, which is text. Its policy forbids every request;
+/// colours follow the reader's light or dark setting, tables scroll on narrow screens, print is plain.
 std::string html_page(std::string_view title, const std::string& body);
 
-/// A cell: HTML, its class ("n": a number, "ok", "noise", "fault", "unknown": a verdict), and the text shown on hovering.
+/// A cell: HTML, its class ("n": a number, "ok", "noise", "fault", "unknown": a verdict), and the text shown
+/// on hovering.
 struct Cell {
   std::string html, css_class = {}, hint = {};
 };
