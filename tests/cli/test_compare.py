@@ -103,7 +103,8 @@ class Compare(program.Case):
         out, err = self.assay("compare", program.tales, file, *QUICK, "--report", page)
         self.assertIn(b"verdict", out)
         self.assertIn("Q2_K", page.read_text())
-        self.assertNotIn("http", page.read_text())
+        self.assertNotIn("http:", page.read_text())
+        self.assertNotIn("https:", page.read_text())
         self.assertEqual(err, "")
 
     def test_refusals(self):
