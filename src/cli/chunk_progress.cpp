@@ -21,7 +21,7 @@ bool ChunkProgress::done(size_t n_done, std::string_view state) {
   if (errors_are_terminal()) {
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
     const double left = seconds / double(n_done - first_) * double(n_chunks_ - n_done);
-    write(fmt::format("\r\x1b[Kchunk {} of {}, {}{}{:.0f} s left", n_done, n_chunks_, state,
+    write(fmt::format("\r\x1b[K{} {} of {}, {}{}{:.0f} s left", noun_, n_done, n_chunks_, state,
                       state.empty() ? "" : ", ", left));
     shown_ = true;
   }

@@ -7,11 +7,10 @@
 #include "base/load_error.h"
 #include "cli/command.h"
 #include "cli/terminal.h"
+#include "cli/version.h"
 
 namespace assay::cli {
 namespace {
-
-constexpr const char* kVersion = "assay 0.1.0\n";
 
 ExitStatus fail(ExitStatus status, std::string_view message) {
   notice(message);
@@ -39,7 +38,7 @@ ExitStatus run_guarded(const Action& action) {
 ExitStatus run(int argc, char** argv) {
   CLI::App app("Runs GGUF language models, and proves the answers.", "assay");
   app.require_subcommand(0, 1);
-  app.set_version_flag("--version", kVersion);
+  app.set_version_flag("--version", "assay " + std::string(kVersion));
   app.footer(
       "`assay COMMAND --help` explains a command. Exit status: 0 done, 1 the check found a fault, 2 bad "
       "usage or\n"
@@ -56,7 +55,7 @@ ExitStatus run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForVersion&) {
-    print(kVersion);
+    print("assay " + std::string(kVersion) + "\n");
     return kDone;
   } catch (const CLI::CallForHelp&) {
     print(app.help());  // of the subcommand, when one was given
