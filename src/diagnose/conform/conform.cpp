@@ -116,6 +116,11 @@ struct Suspect {
 /// suspected bits account for, and how few right ones.
 std::vector<Suspect> suspects(const QuantType& type, std::span<const std::byte> blocks, const std::vector<bool>& wrong) {
   const size_t n_blocks = blocks.size() / type.block_bytes, n_wrong = size_t(std::ranges::count(wrong, true));
+  // Blocks that came out right say nothing against a field: many a fault needs its values.
+  const auto touched = [&](size_t k) {
+    const auto begin = wrong.begin() + ptrdiff_t(k * type.block_elems);
+    return std::find(begin, begin + type.block_elems, true) != begin + type.block_elems;
+  };
   std::vector<Suspect> list;
   for (const BlockField& field : block_fields(type)) {
     std::vector<bool> reached(wrong.size());
@@ -125,6 +130,7 @@ std::vector<Suspect> suspects(const QuantType& type, std::span<const std::byte> 
         std::vector<size_t> weights;
         size_t hits = 0;
         for (size_t k = 0; k < n_blocks; ++k) {
+          if (!touched(k)) continue;
           const auto block = blocks.subspan(k * type.block_bytes, type.block_bytes);
           for (const size_t i : influenced(type, {block.begin(), block.end()}, {field.first_byte + byte, bit})) {
             weights.push_back(k * type.block_elems + i);
