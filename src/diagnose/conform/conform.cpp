@@ -114,9 +114,9 @@ struct Suspect {
 
 /// A bit is suspected when most of the weights that depend on it are wrong; a field by how much of the wrong weights its
 /// suspected bits account for, and how few right ones.
-std::vector<Suspect> suspects(const QuantType& type, std::span<const std::byte> blocks, const std::vector<bool>& wrong) {
+std::vector<Suspect> suspects(const QuantType& type, std::span<const std::byte> blocks,
+                              const std::vector<bool>& wrong, bool wrong_blocks_only) {
   const size_t n_blocks = blocks.size() / type.block_bytes, n_wrong = size_t(std::ranges::count(wrong, true));
-  // Blocks that came out right say nothing against a field: many a fault needs its values.
   const auto touched = [&](size_t k) {
     const auto begin = wrong.begin() + ptrdiff_t(k * type.block_elems);
     return std::find(begin, begin + type.block_elems, true) != begin + type.block_elems;
@@ -130,7 +130,7 @@ std::vector<Suspect> suspects(const QuantType& type, std::span<const std::byte> 
         std::vector<size_t> weights;
         size_t hits = 0;
         for (size_t k = 0; k < n_blocks; ++k) {
-          if (!touched(k)) continue;
+          if (wrong_blocks_only && !touched(k)) continue;
           const auto block = blocks.subspan(k * type.block_bytes, type.block_bytes);
           for (const size_t i : influenced(type, {block.begin(), block.end()}, {field.first_byte + byte, bit})) {
             weights.push_back(k * type.block_elems + i);
@@ -223,7 +223,9 @@ ConformanceMark mark(const QuantType& type, std::span<const std::byte> blocks, s
   for (const Fault* fault : faults())
     if (const QuantType* faulty = faulty_type(*fault, type))
       if (std::ranges::equal(decode(*faulty, blocks), answers, same)) m.faults.push_back(fault);
-  const std::vector<Suspect> list = suspects(type, blocks, wrong);
+  std::vector<Suspect> list = suspects(type, blocks, wrong, false);
+  // A fault that needs rare values leaves most blocks right, which then say nothing against its field.
+  if (list.empty()) list = suspects(type, blocks, wrong, true);
   for (const Suspect& s : list)
     if (s.score >= 0.9 * list.front().score)
       m.misread.push_back(s.first_byte == 0 && s.last_byte + 1 == s.field->n_bytes
