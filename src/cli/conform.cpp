@@ -22,17 +22,21 @@ struct Options {
 
 Json json_of(const ConformanceMark& m) {
   Json faults = Json::array();
-  for (const Fault* fault : m.faults) faults.push_back({{"id", fault->id}, {"change", fault->change}, {"mend", fault->mend}});
-  return {{"type", m.type->name}, {"answered", m.answered}, {"weights", m.n_weights}, {"wrong", m.n_wrong},
-          {"blocks_wrong", m.n_blocks_wrong}, {"misread", m.misread}, {"faults", faults}};
+  for (const Fault* fault : m.faults)
+    faults.push_back({{"id", fault->id}, {"change", fault->change}, {"mend", fault->mend}});
+  return {{"type", m.type->name}, {"answered", m.answered},           {"weights", m.n_weights},
+          {"wrong", m.n_wrong},   {"blocks_wrong", m.n_blocks_wrong}, {"misread", m.misread},
+          {"faults", faults}};
 }
 
 void print_mark(const ConformanceMark& m) {
   if (!m.answered) return print_text(fmt::format("{:<8} no answer\n", m.type->name));
   if (m.n_wrong == 0) return print_text(fmt::format("{:<8} right: {} weights\n", m.type->name, m.n_weights));
-  print_text(fmt::format("{:<8} WRONG: {} of {} weights, in {} blocks; first: weight {} of block {} is {:.9g}, should be {:.9g}\n",
-                         m.type->name, m.n_wrong, m.n_weights, m.n_blocks_wrong, m.first_wrong % m.type->block_elems,
-                         m.first_wrong / m.type->block_elems, m.found, m.expected));
+  print_text(
+      fmt::format("{:<8} WRONG: {} of {} weights, in {} blocks; first: weight {} of block {} is {:.9g}, "
+                  "should be {:.9g}\n",
+                  m.type->name, m.n_wrong, m.n_weights, m.n_blocks_wrong, m.first_wrong % m.type->block_elems,
+                  m.first_wrong / m.type->block_elems, m.found, m.expected));
   for (const std::string& field : m.misread) print_text("  misread  " + field + "\n");
   for (const Fault* fault : m.faults) {
     print_text(fmt::format("  fault    {}: {}\n", fault->id, fault->change));
@@ -46,7 +50,8 @@ ExitStatus run(const Options& o) {
     if (o.json)
       print_json({{"manifest", o.dir + "/manifest.json"}});
     else
-      print_text(fmt::format("decode DIR/T.blocks to DIR/T.answer.f32 for each type T, then: assay conform check {}\n", o.dir));
+      print_text(fmt::format(
+          "decode DIR/T.blocks to DIR/T.answer.f32 for each type T, then: assay conform check {}\n", o.dir));
     return kDone;
   }
   const std::vector<ConformanceMark> marks = check_conformance(o.dir);
@@ -64,7 +69,8 @@ ExitStatus run(const Options& o) {
   if (o.json)
     print_json({{"types", list}, {"answered", n_answered}, {"wrong", n_wrong}});
   else
-    print_text(fmt::format("{} of {} types answered, {} right\n", n_answered, marks.size(), n_answered - n_wrong));
+    print_text(
+        fmt::format("{} of {} types answered, {} right\n", n_answered, marks.size(), n_answered - n_wrong));
   return n_wrong == 0 ? kDone : kFaultFound;
 }
 

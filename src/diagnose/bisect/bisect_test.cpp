@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <map>
 #include <set>
 
@@ -20,7 +21,9 @@ std::filesystem::path tiny(const char* name) {
 std::vector<std::filesystem::path> models() {
   std::vector<std::filesystem::path> files;
   for (const auto& entry : std::filesystem::directory_iterator(tiny("")))
-    if (entry.path().extension() == ".gguf") files.push_back(entry.path());
+    if (entry.path().extension() == ".gguf" &&
+        entry.path().stem().string().find("-layers") == std::string::npos)
+      files.push_back(entry.path());  // those of many layers are long and say no more
   std::sort(files.begin(), files.end());
   return files;
 }
@@ -39,9 +42,10 @@ TEST(Bisect, HealthyBackendsStayWithinTheirBounds) {
         if (backend.name == "exact") continue;
         const auto fast = backend.make({pool, {}}), exact = need_backend("exact").make({pool, {}});
         fast->load(model.product_weights(), {});
-        const BisectReport r = bisect_evaluators(model, *fast, *exact, true, kF32Arithmetic, some_ids(model), kv);
-        EXPECT_FALSE(r.first) << backend.name << " " << path << " " << r.first->op << " " << r.first->name << " "
-                              << r.first->where;
+        const BisectReport r =
+            bisect_evaluators(model, *fast, *exact, true, kF32Arithmetic, some_ids(model), kv);
+        EXPECT_FALSE(r.first) << backend.name << " " << path << " " << r.first->op << " " << r.first->name
+                              << " " << r.first->where;
         EXPECT_GT(r.n_operations, 0u);
       }
   }
@@ -50,7 +54,7 @@ TEST(Bisect, HealthyBackendsStayWithinTheirBounds) {
 /// Which operations a family's faults may be seen in first.
 const std::map<FaultFamily, std::set<std::string>> kOps = {
     {FaultFamily::rope, {"rope"}},
-    {FaultFamily::attention, {"attention", "linear", "store_kv"}},
+    {FaultFamily::attention, {"attention", "linear", "store_kv", "norm"}},
     {FaultFamily::norm, {"norm"}},
     {FaultFamily::ffn, {"activate", "route", "linear", "expert_sum", "add", "scale"}},
     {FaultFamily::head, {"embed", "scale", "soft_cap", "linear", "add", "norm"}},
@@ -63,20 +67,25 @@ TEST(Bisect, FaultsOfComputationAreFoundInTheirOperation) {
   for (const auto& path : models()) {
     const Model model(GgufFile::open(path));
     const std::vector<int32_t> ids = some_ids(model);
-    const std::vector<float> healthy = FaultyEngine(model, pool).logits(ids, KvType::f32);
     for (const Fault* fault : faults()) {
       if (!std::holds_alternative<OpsFault>(fault->injection)) continue;
       const std::span<const Fault* const> one(&fault, 1);
       FaultyEngine engine(model, pool, one);
-      if (!engine.applies() || FaultyEngine(model, pool, one).logits(ids, KvType::f32) == healthy) continue;
+      if (!engine.applies()) continue;
       const auto exact = need_backend("exact").make({pool, {}});
       const BisectReport r =
           bisect_evaluators(model, *exact, engine.ops(), false, kF64Arithmetic, ids, KvType::f32);
-      ASSERT_TRUE(r.first) << fault->id << " on " << path;
+      if (!r.first) {  // the prompt must be too short for it, or its tokens the wrong ones
+        EXPECT_EQ(FaultyEngine(model, pool, one).logits(ids, KvType::f32),
+                  FaultyEngine(model, pool).logits(ids, KvType::f32))
+            << fault->id << " on " << path;
+        continue;
+      }
       const auto ops = kOps.find(fault->family);
-      if (ops != kOps.end())
-        EXPECT_TRUE(ops->second.contains(r.first->op))
-            << fault->id << " on " << path << ": " << r.first->op << " " << r.first->name << ": " << r.first->where;
+      if (ops != kOps.end()) {
+        EXPECT_TRUE(ops->second.contains(r.first->op)) << fault->id << " on " << path << ": " << r.first->op
+                                                       << " " << r.first->name << ": " << r.first->where;
+      }
       ++n;
     }
   }
@@ -126,19 +135,29 @@ TEST(Pattern, WhatAndWhere) {
   EXPECT_EQ(text([](double&, size_t, size_t) {}), "no error");
   EXPECT_EQ(text([](double& x, size_t, size_t) { x *= 0.25; }),
             "all tokens, all heads: constant factor 0.25 (256 of 256 numbers)");
-  EXPECT_EQ(text([](double& x, size_t r, size_t c) { if (r > 1 && c / 16 == 2) x = 0; }),
+  EXPECT_EQ(text([](double& x, size_t r, size_t c) {
+              if (r > 1 && c / 16 == 2) x = 0;
+            }),
             "from token 2 on, head 2, columns 32..47: zeros (32 of 256 numbers)");
   EXPECT_EQ(text([](double& x, size_t, size_t c) { x += double(c + 1); }),
             "all tokens, all heads: the same vector added to every token (256 of 256 numbers)");
-  EXPECT_EQ(text([&](double& x, size_t r, size_t c) { if (r) x = at(r - 1, c); }),
+  EXPECT_EQ(text([&](double& x, size_t r, size_t c) {
+              if (r) x = at(r - 1, c);
+            }),
             "from token 1 on, all heads: the row of 1 token before (192 of 256 numbers)");
   EXPECT_EQ(text([&](double& x, size_t r, size_t c) { x = at(r, (c + 63) % 64); }),
             "all tokens, all heads: columns shifted by 1 (256 of 256 numbers)");
-  EXPECT_EQ(text([&](double& x, size_t r, size_t c) { x = at(r, c / 2 + c % 2 * 32); }).substr(0, 34),
-            "all tokens, all heads, 62 columns ");
-  EXPECT_EQ(text([](double& x, size_t, size_t c) { if (c % 16 >= 8) x = x * x + 2; }),
-            "all tokens, all heads, the second half of each head: no simple relation to the right numbers (128 of 256 numbers)");
-  EXPECT_EQ(text([](double& x, size_t, size_t c) { if (c >= 60) x = 0; }),
+  EXPECT_EQ(text([&](double& x, size_t r, size_t c) { x = at(r, c / 2 + c % 2 * 32); }),
+            "all tokens, all heads, columns 1..62: permutation: the right numbers in other places (248 of "
+            "256 numbers)");
+  EXPECT_EQ(text([](double& x, size_t, size_t c) {
+              if (c % 16 >= 8) x = x * x + 2;
+            }),
+            "all tokens, all heads, the second half of each head: no simple relation to the right numbers "
+            "(128 of 256 numbers)");
+  EXPECT_EQ(text([](double& x, size_t, size_t c) {
+              if (c >= 60) x = 0;
+            }),
             "all tokens, head 3, the last 4 columns: zeros (16 of 256 numbers)");
 }
 
@@ -148,11 +167,12 @@ TEST(Bisect, SavesInputsForReplay) {
   const Model a(GgufFile::open(models().front()));
   const auto exact = need_backend("exact").make({pool, {}}), other = need_backend("exact").make({pool, {}});
   const std::vector<int32_t> ids = some_ids(a);
-  const BisectReport r = bisect(a, *exact, *other, false, ids, KvType::f32, [](const LockstepStep& step) -> Judgement {
-    Values none{step.first.n_rows, step.first.n_cols, std::vector<double>(step.first.x.size(), -1)};
-    if (std::holds_alternative<LinearCall>(step.call)) return {none, "made up"};
-    return {{none.n_rows, none.n_cols, std::vector<double>(none.x.size())}, {}};
-  });
+  const BisectReport r =
+      bisect(a, *exact, *other, false, ids, KvType::f32, [](const LockstepStep& step) -> Judgement {
+        Values none{step.first.n_rows, step.first.n_cols, std::vector<double>(step.first.x.size(), -1)};
+        if (std::holds_alternative<LinearCall>(step.call)) return {none, "made up"};
+        return {{none.n_rows, none.n_cols, std::vector<double>(none.x.size())}, {}};
+      });
   EXPECT_FALSE(r.first) << "equal results are never an error";
   Divergence d;
   d.op = "linear", d.name = "Qcur-0";

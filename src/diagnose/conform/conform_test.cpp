@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <set>
@@ -29,7 +30,8 @@ TEST(Conform, FlippingAnyBitOfAnyFieldChangesAnExpectedValue) {
     for (size_t byte = 0; byte < type.block_bytes; ++byte)
       for (unsigned bit = 0; bit < 8; ++bit) {
         std::vector<std::byte> flipped = set.blocks;
-        for (size_t at = byte; at < flipped.size(); at += type.block_bytes) flipped[at] ^= std::byte(1u << bit);
+        for (size_t at = byte; at < flipped.size(); at += type.block_bytes)
+          flipped[at] ^= std::byte(1u << bit);
         const bool changes = decode(type, flipped) != set.expected;
         EXPECT_EQ(changes, !unread.contains({byte, bit})) << type.name << " byte " << byte << " bit " << bit;
       }
@@ -65,7 +67,8 @@ TEST(Conform, TheMisreadFieldIsNamed) {
       for (size_t i = first; i < first + count; ++i) blocks[at + i] &= mask;
     return mark(type, set.blocks, decode(type, blocks)).misread;
   };
-  EXPECT_EQ(misread("Q4_K", 12, 4, std::byte(0xF0)).at(0), "scales, its bytes 8..11");  // low bits of scales 4..7
+  EXPECT_EQ(misread("Q4_K", 12, 4, std::byte(0xF0)).at(0),
+            "scales, its bytes 8..11");  // low bits of scales 4..7
   EXPECT_EQ(misread("Q5_0", 2, 4, std::byte(0)).at(0), "qh");
   EXPECT_EQ(misread("Q6_K", 128, 64, std::byte(0x3F)).at(0), "qh");
   EXPECT_EQ(misread("Q4_0", 0, 2, std::byte(0)).at(0), "d");

@@ -160,8 +160,9 @@ Values norm_bound(const LockstepStep& step, const Norm& norm, const Arithmetic& 
       for (size_t j = 0; j < n; ++j) {
         const double w = norm.weight.empty() ? 1 : std::abs(double(norm.weight[w0 + j]));
         const double v = std::abs(x[j] - mean);
-        bound.x[i * bound.n_cols + begin + j] = w * r * (e + a.dump_u * std::abs(x[j]) + v * (r_error + 4 * a.u)) * (1 + 8 * a.u) +
-                                                a.u * std::abs(step.second.row(i)[begin + j]) + 0x1p-149;
+        bound.x[i * bound.n_cols + begin + j] =
+            w * r * (e + a.dump_u * std::abs(x[j]) + v * (r_error + 4 * a.u)) * (1 + 8 * a.u) +
+            a.u * std::abs(step.second.row(i)[begin + j]) + 0x1p-149;
       }
     }
   return bound;
@@ -262,7 +263,9 @@ struct BoundOf {
     });
   }
   Values operator()(const AddCall&) const {
-    return each([&](size_t i) { return a.u * y(i) * (1 + 2 * a.u) + a.dump_u * (std::abs(s.in.x[i]) + std::abs(s.in2.x[i])) + 0x1p-149; });
+    return each([&](size_t i) {
+      return a.u * y(i) * (1 + 2 * a.u) + a.dump_u * (std::abs(s.in.x[i]) + std::abs(s.in2.x[i])) + 0x1p-149;
+    });
   }
   Values operator()(const ScaleCall&) const {
     return each([&](size_t i) { return (2 * a.u + a.dump_u) * y(i) * (1 + 4 * a.u) + 0x1p-149; });

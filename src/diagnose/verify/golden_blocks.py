@@ -31,7 +31,7 @@ def main():
         words = [struct.unpack_from(f"<{SAMPLE}I", values, 4 * SAMPLE * i) for i in range(n)]
         tops = [max(w & 0x7FFFFFFF for w in sample) for sample in words]
         order = sorted((i for i in range(n) if tops[i]), key=lambda i: tops[i])
-        chosen = {order[0], order[-1], order[len(order) // 3]} | {k * n // 4 for k in range(3)}
+        chosen = {order[0], order[-1], order[len(order) // 3]} | {k * n // 6 for k in range(6)}
         for i in sorted(chosen):
             hashes = "".join(f"{fnv1a(words[i][k:k + 16]):08x}" for k in range(0, SAMPLE, 16))
             lines.append(f'GOLDEN({name}, {i}, "{blocks[size * i:size * (i + 1)].hex()}", "{hashes}")')

@@ -424,8 +424,9 @@ std::optional<OutOfBound> compare_with_exact(const KernelCase& c, Ops& evaluator
     const std::string what =
         fmt::format("{}{}{}, {}", c.op, c.type ? " " : "", c.type ? c.type->name : "", c.shape);
     if (const auto excess = first_excess(step, bound_of(step, kF32Arithmetic)))
-      found = {fmt::format("{}: {} token {} row {}: exact {:.9g}, {} {:.9g}, allowed difference {:.3g}",
-                           what, op_name(step.call), excess->row, excess->col, excess->second, evaluator.name(), excess->first, excess->bound)};
+      found = {fmt::format("{}: {} token {} row {}: exact {:.9g}, {} {:.9g}, allowed difference {:.3g}", what,
+                           op_name(step.call), excess->row, excess->col, excess->second, evaluator.name(),
+                           excess->first, excess->bound)};
     const bool natural =
         std::ranges::all_of(step.in.x, [](double x) { return std::isfinite(x) && std::abs(x) < 127; });
     if (const auto noise = noise_of(step, kF32Arithmetic); noise && natural && !found && !noise->holds())

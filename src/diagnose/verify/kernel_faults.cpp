@@ -232,7 +232,8 @@ void with_unpacked_activations(const UnpackedJob& job, const Change& change) {
     j.rows = &row;
     j.n_tokens = 1;
     j.acc += t * kTileRows;
-    const auto run = [&](auto block) {
+    const auto run = [&](const auto& healthy_block) {
+      auto block = healthy_block;
       change(block);
       row = &block;
       healthy_unpacked(j);
