@@ -16,8 +16,6 @@ std::vector<std::filesystem::path> model_files() {
   std::vector<std::filesystem::path> files;
   for (const auto& entry : std::filesystem::directory_iterator(source / "tests/golden/models/tiny"))
     if (entry.path().extension() == ".gguf") files.push_back(entry.path());
-  for (const auto& entry : std::filesystem::directory_iterator(source / "tests/golden/models"))
-    if (std::filesystem::exists(entry.path() / "model.gguf")) files.push_back(entry.path() / "model.gguf");
   if (const char* more = std::getenv("ASSAY_GOLDEN_DIR"))
     for (const auto& entry : std::filesystem::directory_iterator(more))
       if (entry.path().filename().string().ends_with("-F16")) files.push_back(entry.path() / "model.gguf");
