@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <filesystem>
 
 #include "diagnose/logit_diagnosis.h"
@@ -30,24 +31,41 @@ bool names(const Finding& finding, const Fault& fault) {
 
 class Diagnosed : public testing::TestWithParam<const char*> {
  protected:
+  /// Whether the fault moves logits by more than engines differ in f32: some tell apart what rounds to the
+  /// same.
+  bool is_visible(const Fault& fault) {
+    const Fault* list[] = {&fault};
+    FaultyEngine engine(model, pool, list);
+    if (!engine.applies()) return false;
+    const std::vector<float> faulty = engine.logits(kIds, KvType::f32);
+    double error = 0, norm = 0;
+    for (size_t i = 0; i < faulty.size(); ++i) {
+      if (!std::isfinite(faulty[i])) return true;
+      error += std::pow(faulty[i] - healthy[i], 2);
+      norm += std::pow(healthy[i], 2);
+    }
+    return error > 1e-8 * norm;
+  }
+
   ThreadPool pool{1};
   Model model{GgufFile::open(kTiny / GetParam())};
+  std::vector<float> healthy = FaultyEngine(model, pool).logits(kIds, KvType::f32);
 };
 
 TEST_P(Diagnosed, EveryFaultOfComputationIsOnTheList) {
-  size_t n = 0;
+  size_t n = 0, n_alone = 0;
   for (const Fault* fault : faults()) {
     if (!std::holds_alternative<OpsFault>(fault->injection)) continue;
-    FaultyEngine engine(model, pool, {&fault, 1});
-    if (!engine.applies() ||
-        engine.logits(kIds, KvType::f32) == FaultyEngine(model, pool).logits(kIds, KvType::f32))
-      continue;
+    if (!is_visible(*fault)) continue;
     const Finding finding = diagnose_trace(model, pool, kIds, trace_of(model, pool, fault));
     EXPECT_TRUE(names(finding, *fault))
         << fault->id << ": " << verdict_name(finding.verdict) << " at " << finding.place;
     ++n;
+    n_alone += finding.verdict == Finding::Verdict::fault;
   }
   EXPECT_GT(n, 30u);
+  EXPECT_GE(double(n_alone), 0.8 * double(n)) << n_alone << " of " << n << " named alone";
+  RecordProperty("named_alone", std::to_string(n_alone) + " of " + std::to_string(n));
 }
 
 TEST_P(Diagnosed, HealthyIsHealthy) {
@@ -100,8 +118,7 @@ TEST(LogitDiagnosis, NamesAFaultAndClearsAHealthyRun) {
   };
   const Fault& fault = need_fault("rope-pairs");
   const Finding found = diagnose_logits(model, pool, kIds, rows_of(&fault));
-  ASSERT_FALSE(found.candidates.empty());
-  EXPECT_EQ(found.candidates[0].fault, &fault);
+  EXPECT_TRUE(names(found, fault)) << verdict_name(found.verdict);
   EXPECT_EQ(diagnose_logits(model, pool, kIds, rows_of(nullptr)).verdict, Finding::Verdict::no_fault);
   LogitDiagnosisOptions options;
   options.hidden = &need_fault("ffn-relu");
