@@ -9,6 +9,15 @@
 namespace assay::cli {
 namespace {
 
+/// The head of a .npy file, version 1: little-endian f32, (n_rows, n_cols). Source: numpy.org, NEP 1.
+std::string npy_header(size_t n_rows, size_t n_cols) {
+  std::string dict = "{'descr': '<f4', 'fortran_order': False, 'shape': (" + std::to_string(n_rows) + ", " +
+                     std::to_string(n_cols) + "), }";
+  dict.resize((10 + dict.size() + 64) / 64 * 64 - 10 - 1, ' ');
+  dict += '\n';
+  return std::string("\x93NUMPY\x01\x00", 8) + char(dict.size() & 255) + char(dict.size() >> 8) + dict;
+}
+
 struct Options {
   ModelOptions model;
   std::string tokens, output, inject;
@@ -21,7 +30,9 @@ ExitStatus run(const Options& o) {
   std::optional<InjectedFault> injected;
   if (!o.inject.empty()) injected.emplace(loaded->model(), o.inject, o.model.n_threads);
   AtomicFile file(o.output);
-  file.reserve(ids.size() * vocab_size * sizeof(float));
+  const std::string header = o.output.ends_with(".npy") ? npy_header(ids.size(), vocab_size) : "";
+  file.reserve(header.size() + ids.size() * vocab_size * sizeof(float));
+  file.write(std::as_bytes(std::span(header)));
   Session session(
       loaded->model(), injected ? injected->engine().ops() : loaded->ops(),
       {.n_ctx = ids.size(), .n_batch = o.model.n_batch, .n_logit_rows = 16, .kv_type = o.model.kv_type});
@@ -37,7 +48,9 @@ std::function<ExitStatus()> define(CLI::App& app) {
   o->model.kv_type = KvType::f32;
   add_model_options(app, o->model);
   app.add_option("--tokens", o->tokens, "Token ids, separated by commas")->required();
-  app.add_option("-o,--output", o->output, "File for the logits: little-endian f32, [n_tokens, vocabulary]")
+  app.add_option("-o,--output", o->output,
+                 "File for the logits: little-endian f32, (n_tokens, vocabulary); with a header where the "
+                 "name ends in .npy")
       ->required();
   add_inject_option(app, o->inject);
   return [o] { return run(*o); };

@@ -56,7 +56,7 @@ const Fault kFaults[] = {
          for (size_t begin = 0; begin < x.numbers.size(); begin += 32) {
            const std::span<double> block(x.numbers.data() + begin,
                                          std::min<size_t>(32, x.numbers.size() - begin));
-           round_to_int8(block, largest(block), [](double v) { return std::trunc(v); });
+           round_to_int8(block, largest(block), [](double v) { return std::trunc(v * (1 + 1e-5)); });
          }
        });
      }}},

@@ -15,6 +15,11 @@ void rebase(Rope& rope, double from, double to) {
   for (size_t j = 0; j < n; ++j) rope.frequencies[j] *= std::pow(from / to, double(j) / double(n));
 }
 
+/// With one pair there is one frequency, base^0.
+bool has_base(const Model& m) {
+  return m.hparams().rope.frequencies.size() > 1;
+}
+
 bool is_partial(const Model& m) {
   return rotates(m) && 2 * m.hparams().rope.frequencies.size() < m.hparams().head_dim;
 }
@@ -69,7 +74,7 @@ const Fault kFaults[] = {
      "short prompts are fine, quality falls with length", "read ARCH.rope.freq_base",
      "https://github.com/karpathy/llama2.c/issues/356", OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
        const double base = rope_base(m);
-       return change_rope(inner, rotates(m) && base != 10000,
+       return change_rope(inner, has_base(m) && base != 10000,
                           [base](Rope& r, Name, size_t) { rebase(r, base, 10000); });
      }}},
     {"rope-base-500000", FaultFamily::rope,
@@ -77,7 +82,7 @@ const Fault kFaults[] = {
      "quality falls with length", "read ARCH.rope.freq_base; absent means 10000", "from the format",
      OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
        const double base = rope_base(m);
-       return change_rope(inner, rotates(m) && base != 500000,
+       return change_rope(inner, has_base(m) && base != 500000,
                           [base](Rope& r, Name, size_t) { rebase(r, base, 500000); });
      }}},
     {"rope-exponent-halved", FaultFamily::rope,
@@ -86,7 +91,7 @@ const Fault kFaults[] = {
      "divide the pair's index by n_rot/2, or twice it by n_rot", "from the format",
      OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
        const double base = rope_base(m);
-       return change_rope(inner, rotates(m), [base](Rope& r, Name, size_t) {
+       return change_rope(inner, has_base(m), [base](Rope& r, Name, size_t) {
          const size_t n = r.frequencies.size();
          for (size_t j = 0; j < n; ++j) r.frequencies[j] *= std::pow(base, double(j) / (2 * double(n)));
        });
@@ -226,7 +231,7 @@ const Fault kFaults[] = {
      "every model with RoPE", "fine early, worse past a few hundred tokens",
      "compute position * frequency in f32", "https://github.com/huggingface/transformers/pull/29285",
      OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
-       return change_turns(inner, rotates(m), [](double angle) {
+       return change_turns(inner, has_base(m), [](double angle) {
          return Turn{std::cos(to_f16(angle)), std::sin(to_f16(angle))};
        });
      }}},

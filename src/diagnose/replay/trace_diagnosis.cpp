@@ -88,10 +88,10 @@ class Diagnosis {
       const std::string& op = names_.op(i);
       const bool linear = linear_names.contains(name.substr(0, name.rfind('-'))) && op == "ADD";
       double own = 1e-4 + 3 * rounding_;
-      if (op == "MUL_MAT" || op == "MUL_MAT_ID" || linear)
-        own = product + 3 * rounding_;
-      else if (is_scores(name) || op == "CONT")
+      if (is_scores(name) || op == "CONT")
         own = 5e-3 + 16 * rounding_;  // soft-max multiplies errors of scores by their size
+      else if (op == "MUL_MAT" || op == "MUL_MAT_ID" || linear)
+        own = product + 3 * rounding_;
       else if (op == "GLU" || op == "UNARY")
         own = 1e-2 + 3 * rounding_;
       sum += own;
