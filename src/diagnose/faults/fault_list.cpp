@@ -12,6 +12,20 @@ std::string_view injection_name(const Fault& fault) noexcept {
   return kNames[fault.injection.index()];
 }
 
+namespace {
+
+/// Text in Markdown: what looks like a tag ("<s>") would be taken for one.
+std::string escaped(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '<' || c == '*' || c == '_') out += '\\';
+    out += c;
+  }
+  return out;
+}
+
+}  // namespace
+
 std::string faults_markdown() {
   std::string page = fmt::format(
       "# Faults that Assay knows\n\n"
@@ -29,8 +43,8 @@ std::string faults_markdown() {
     page += fmt::format(
         "\n### `{}`\n\n{}\n\n- affects: {}\n- what an author sees: {}\n- mend: {}\n- seen in: {}\n- injected "
         "into: the {}\n",
-        fault->id, fault->change, fault->affects, fault->symptom, fault->mend, fault->source,
-        injection_name(*fault));
+        fault->id, escaped(fault->change), escaped(fault->affects), escaped(fault->symptom),
+        escaped(fault->mend), fault->source, injection_name(*fault));
   }
   return page;
 }
