@@ -18,7 +18,7 @@ namespace {
 std::string escaped(std::string_view text) {
   std::string out;
   for (const char c : text) {
-    if (c == '<' || c == '*' || c == '_') out += '\\';
+    if (c == '<' || c == '*') out += '\\';
     out += c;
   }
   return out;
