@@ -30,6 +30,9 @@ function(assay_folder name)
     target_link_libraries(${name}_test PRIVATE assay_${name} ${ARG_TEST_USES} GTest::gtest GTest::gmock GTest::gtest_main
                           rapidcheck nlohmann_json::nlohmann_json)
     target_compile_definitions(${name}_test PRIVATE ASSAY_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+    if(ASSAY_SANITIZE)
+      target_compile_options(${name}_test PRIVATE -O0)  # half the time to compile; what is checked is the library
+    endif()
     gtest_discover_tests(${name}_test DISCOVERY_TIMEOUT 60 DISCOVERY_MODE PRE_TEST)
   endif()
 endfunction()

@@ -9,14 +9,15 @@ case ${1:-} in
     build=build-fuzz
     # Fuzzers link their own main; the flag only adds coverage to the code under test.
     scripts/fuzz.sh --configure
-    programs=(base_test quant_test gguf_test tokenizer_test jinja_test sampling_test cpu_test quantize_test judge_test models_test)
+    programs=(base_test quant_test gguf_test tokenizer_test jinja_test sampling_test cpu_test quantize_test judge_test runtime_test
+              diagnose_test models_test)
     filter='-*Exhaustive*'
     ;;
   threads)
     build=build-tsan
     cmake -S . -B $build -G Ninja -DCMAKE_BUILD_TYPE=Release -DASSAY_SANITIZE=thread >/dev/null
-    programs=(base_test cpu_test)
-    filter='ThreadPool*:Ops.*:*Q4_K*:*Q8_0*'
+    programs=(base_test cpu_test runtime_test)
+    filter='ThreadPool*:Ops.*:*Q4_K*:*Q8_0*:Session.LogitsDo*'
     ;;
   *)
     echo "usage: sanitize.sh memory|threads" >&2
