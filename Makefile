@@ -3,7 +3,7 @@ BUILD ?= build
 CMAKE_FLAGS ?=
 
 .PHONY: demo test build tidy packages clean
-# The embedded model tells a story; then it is quantized four times, and the files are compared.
+# The embedded model tells a story; then it is quantized four times; the files are measured, and judged.
 MODEL = models/tales-6m-f16
 DEMO_TYPES = q8_0 q6_k q5_k_m q4_k_m
 demo: build
@@ -11,6 +11,7 @@ demo: build
 	@mkdir -p $(BUILD)/demo
 	@for type in $(DEMO_TYPES); do $(BUILD)/assay quantize $(MODEL).gguf $(BUILD)/demo/tales-6m-$$type.gguf $$type >/dev/null || exit; done
 	$(BUILD)/assay perplexity $(MODEL).gguf models/tales-sample.txt -c 256 --chunks 20 --compare $(DEMO_TYPES:%=$(BUILD)/demo/tales-6m-%.gguf) --plot $(BUILD)/demo/quality.html
+	$(BUILD)/assay compare $(MODEL).gguf $(DEMO_TYPES:%=$(BUILD)/demo/tales-6m-%.gguf) --report $(BUILD)/demo/compare.html
 
 test: build
 	scripts/test.sh $(BUILD)
