@@ -24,8 +24,8 @@ inline size_t edit_distance(std::string_view a, std::string_view b) {
   return row.back();
 }
 
-/// The name of `names` (any range of things that `name_of` gives a string_view for) nearest to `wanted`; empty when there
-/// are none.
+/// The name of `names` (any range of things that `name_of` gives a string_view for) nearest to `wanted`;
+/// empty when there are none.
 template <class Range, class NameOf>
 std::string_view nearest_name(std::string_view wanted, const Range& names, const NameOf& name_of) {
   constexpr size_t kLongest = 200;  // what strangers call things may be long

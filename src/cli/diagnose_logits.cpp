@@ -34,8 +34,7 @@ Finding run(const DiagnoseOptions& o) {
   const std::unique_ptr<LoadedModel> loaded = load_model(o.model, o.ids.empty());
   const Model& model = loaded->model();
   const size_t n_vocab = model.hparams().vocab_size;
-  if (o.ids.empty() && !o.text)
-    throw UsageError("--logits needs --ids, or the --text that the engine ran");
+  if (o.ids.empty() && !o.text) throw UsageError("--logits needs --ids, or the --text that the engine ran");
   const std::vector<int32_t> ids =
       o.ids.empty() ? loaded->tokenizer().encode(*o.text) : parse_token_ids(o.ids, n_vocab);
   const std::vector<ObservedRow> rows = read_rows(Dump::open(o.logits), ids.size(), n_vocab);

@@ -35,7 +35,8 @@ double fitted_factor(const Comparison& c, const std::vector<size_t>& at) {
   return square == 0 ? 0 : cross / square;
 }
 
-/// Whether the row's numbers, sorted, fit a hundred times better than in place: a small error would fit alike.
+/// Whether the row's numbers, sorted, fit a hundred times better than in place: a small error would fit
+/// alike.
 bool same_numbers(const Comparison& c, size_t row) {
   std::vector<double> a(c.expected.row(row), c.expected.row(row) + c.expected.n_cols),
       b(c.found.row(row), c.found.row(row) + c.found.n_cols);

@@ -15,7 +15,7 @@ struct TraceRecord {
   const char* op;              // kind of the last operation on it, as ggml calls it: "MUL_MAT", "ROPE", ...
   std::vector<size_t> shape;   // row-major, tokens first; a head's numbers apart from the heads where known
   std::vector<double> values;  // the backend's numbers, widened
-  Tensor place;                // where they are, for a sink that reads or writes them there; no memory: nowhere
+  Tensor place;  // where they are, for a sink that reads or writes them there; no memory: nowhere
 };
 
 using TraceSink = std::function<void(TraceRecord&&)>;

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "diagnose/dumps/dump.h"
 #include "base/thread_pool.h"
+#include "diagnose/dumps/dump.h"
 #include "model/model.h"
 
 namespace assay {
