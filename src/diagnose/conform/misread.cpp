@@ -14,7 +14,7 @@ namespace {
 class Fit {
  public:
   Fit(const QuantType& type, std::span<const std::byte> block, std::span<const float> answers)
-      : type_(type), block_(block.begin(), block.end()), answers_(answers), w_(type.block_elems) {
+      : type_(&type), block_(block.begin(), block.end()), answers_(answers), w_(type.block_elems) {
     right_ = count_right();
   }
 
@@ -46,7 +46,7 @@ class Fit {
 
  private:
   size_t count_right() {
-    type_.dequantize(block_.data(), 1, w_.data());
+    type_->dequantize(block_.data(), 1, w_.data());
     size_t n = 0;
     for (size_t i = 0; i < w_.size(); ++i) n += same_weight(w_[i], answers_[i]);
     return n;
@@ -90,7 +90,7 @@ class Fit {
     return reaches;
   }
 
-  const QuantType& type_;
+  const QuantType* type_;
   std::vector<std::byte> block_;
   std::span<const float> answers_;
   std::vector<float> w_;

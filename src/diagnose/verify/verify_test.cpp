@@ -4,10 +4,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <random>
 #include <set>
 
 #include "cpu/ops_cpu.h"
@@ -53,32 +55,68 @@ bool leaves_bound(const KernelMutant& m, std::span<const KernelCase> cases, Thre
   });
 }
 
-// The bounds are loose by nature, but no formula that is wrong fits in them.
+/// Which activations' rounding a function is, null for others, and its RMS error in steps of what it rounds
+/// to nearest: 1 / sqrt(12) for a healthy one.
+double rounding_error(const cpu::KernelSet& set, KernelFunction function) {
+  constexpr size_t kValues = 64 * 256;
+  std::mt19937 rng(5);
+  std::normal_distribution<float> normal;
+  std::vector<float> x(kValues);
+  for (float& v : x) v = normal(rng);
+  const auto rms = [&]<class Block>(std::vector<Block> blocks, auto round, auto round_healthy) {
+    std::vector<Block> healthy = blocks;
+    round(x.data(), blocks.size(), blocks.data());
+    round_healthy(x.data(), blocks.size(), healthy.data());
+    double sum = 0;
+    for (size_t b = 0; b < blocks.size(); ++b)
+      for (size_t i = 0; i < sizeof blocks[b].q; ++i) {
+        const double found = double(blocks[b].d) * blocks[b].q[i];
+        const double e = (found - double(x[b * sizeof blocks[b].q + i])) / double(healthy[b].d);
+        sum += e * e;
+      }
+    return std::sqrt(sum / kValues);
+  };
+  const cpu::KernelSet& healthy = cpu::best_kernel_set();
+  if (function == kRoundQ8K)
+    return rms(std::vector<cpu::RoundedQ8K>(kValues / 256), set.round_q8_k, healthy.round_q8_k);
+  return rms(std::vector<cpu::RoundedQ8_0>(kValues / 32), set.round_q8_0, healthy.round_q8_0);
+}
+
+// The bounds hold for every input, so errors that they must allow hide smaller ones. Two kinds may stay
+// within, all others may not.
 TEST(Bounds, CatchWhatIsNoRounding) {
-  const std::set<std::string_view> rounding = {
-      "unfused",        "blocks-backwards", "columns-backwards", "half-up",     "step-not-rounded",
-      "step-truncated", "one-lane",         "other-exp",         "step-in-f16", "softmax-without-max",
-      "step-of-128",    "truncated"};  // the last two: less than half a step of each activation
+  // gamma(k) counts roundings, in any order and any lanes, fused or not; and exp is taken as 4 u off.
+  const std::set<std::string_view> counted = {"unfused",  "blocks-backwards", "columns-backwards",
+                                              "one-lane", "other-exp",        "softmax-without-max"};
   // No kernel that reads them, or no input that exact is asked about.
   const std::set<std::string_view> silent = {"clamp-at-minus-128", "nan-swallowed",   "nan-rounded-away",
                                              "sums-of-fifteen",    "wide-sums-stale", "sum-of-half",
                                              "minus-sum-ignored"};
+  const std::set<std::string_view> types = {"Q4_K", "Q8_0", "F16"};
   ThreadPool pool(1);
   std::vector<KernelCase> cases = make_kernel_cases(4, pool);
-  const cpu::KernelSet& set = cpu::best_kernel_set();
-  size_t n = 0, n_rounding = 0;
-  for (const KernelMutant& m : kernel_mutants(set)) {
-    if (silent.contains(m.fault->id)) continue;
-    if (m.type && m.type->name != "Q4_K" && m.type->name != "Q8_0" && m.type->name != "F16") continue;
+  std::erase_if(cases, [&](const KernelCase& c) { return c.type && !types.contains(c.type->name); });
+  size_t n = 0, n_counted = 0;
+  for (const KernelMutant& m : kernel_mutants(cpu::best_kernel_set())) {
+    if (silent.contains(m.fault->id) || (m.type && !types.contains(m.type->name))) continue;
+    const auto t0 = std::chrono::steady_clock::now();
     const bool caught = leaves_bound(m, cases, pool);
-    if (rounding.contains(m.fault->id)) {
-      n_rounding += caught;
+    std::cout << m.name() << " " << caught << " "
+              << std::chrono::duration<double>(std::chrono::steady_clock::now() - t0).count();
+    if (m.fault->function & (kRoundQ8K | kRoundQ8_0))
+      std::cout << " rms " << std::sqrt(12.0) * rounding_error(make_kernel_set(m), m.fault->function);
+    std::cout << "\n";
+    if (counted.contains(m.fault->id)) {
+      ++n_counted;
       continue;
     }
-    EXPECT_TRUE(caught) << m.name() << " stays within the bound";
-    ++n;
+    // What is half a step off everywhere is within the bound and has sqrt(3) times the RMS of uniform errors.
+    const bool within_half_step = (m.fault->function & (kRoundQ8K | kRoundQ8_0)) != 0 &&
+                                  rounding_error(make_kernel_set(m), m.fault->function) <= 0.5;
+    EXPECT_TRUE(caught || within_half_step) << m.name() << " stays within the bound";
+    n += caught;
   }
-  std::cout << n << " faults outside, and " << n_rounding << " that only round\n";
+  std::cout << n << " faults outside, and " << n_counted << " that only round\n";
 }
 
 TEST(Bounds, ExpIsAsGoodAsTheBoundsTakeItToBe) {
