@@ -37,11 +37,13 @@ void print_mark(const ConformanceMark& m) {
                   "should be {:.9g}\n",
                   m.type->name, m.n_wrong, m.n_weights, m.n_blocks_wrong, m.first_wrong % m.type->block_elems,
                   m.first_wrong / m.type->block_elems, m.found, m.expected));
-  for (const std::string& field : m.misread) print_text("  misread  " + field + "\n");
   for (const Fault* fault : m.faults) {
     print_text(fmt::format("  fault    {}: {}\n", fault->id, fault->change));
     print_text(fmt::format("  mend     {}\n", fault->mend));
   }
+  for (const std::string& field : m.misread) print_text("  misread  " + field + "\n");
+  if (m.faults.empty() && m.misread.empty())
+    print_text("  no field read otherwise gives these answers: the rule is wrong, or several fields are\n");
 }
 
 ExitStatus run(const Options& o) {

@@ -30,4 +30,6 @@ with tempfile.TemporaryDirectory() as name:
     floats = answer.read_bytes()
     answer.write_bytes(b"".join(floats[at + 64:at + 128] + floats[at:at + 64] for at in range(0, len(floats), 128)))
     mark = check(1)["Q4_0"]
-    assert mark["wrong"] > 0 and mark["misread"][0] == "qs", mark
+    assert mark["wrong"] > 0 and [f["id"] for f in mark["faults"]] == ["nibbles-exchanged"], mark
+    answer.write_bytes(bytes(len(floats)))
+    assert check(1)["Q4_0"]["misread"] == ["d"], "a step read as zero"

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <cstring>
 #include <fstream>
@@ -12,6 +11,7 @@
 
 #include "base/atomic_file.h"
 #include "base/load_error.h"
+#include "diagnose/conform/misread.h"
 #include "diagnose/dumps/dump.h"
 #include "quant/fields.h"
 
@@ -26,11 +26,6 @@ std::vector<float> decode(const QuantType& type, std::span<const std::byte> bloc
   return w;
 }
 
-bool same(float a, float b) {
-  return a == b || (std::isnan(a) && std::isnan(b)) ||
-         std::bit_cast<uint32_t>(a) == std::bit_cast<uint32_t>(b);
-}
-
 /// Weights that change when a bit of the block is flipped.
 std::vector<size_t> influenced(const QuantType& type, Block block, BlockBit b) {
   const std::vector<float> before = decode(type, block);
@@ -38,7 +33,7 @@ std::vector<size_t> influenced(const QuantType& type, Block block, BlockBit b) {
   const std::vector<float> after = decode(type, block);
   std::vector<size_t> changed;
   for (size_t i = 0; i < before.size(); ++i)
-    if (!same(before[i], after[i])) changed.push_back(i);
+    if (!same_weight(before[i], after[i])) changed.push_back(i);
   return changed;
 }
 
@@ -111,54 +106,6 @@ Block read_file(const std::filesystem::path& path) {
   return bytes;
 }
 
-/// How well a field explains which weights are wrong.
-struct Suspect {
-  const BlockField* field;
-  double score;
-  size_t first_byte, last_byte;  // of the field
-};
-
-/// A bit is suspected when most of the weights that depend on it are wrong; a field by how much of the wrong
-/// weights its suspected bits account for, and how few right ones.
-std::vector<Suspect> suspects(const QuantType& type, std::span<const std::byte> blocks,
-                              const std::vector<bool>& wrong, bool wrong_blocks_only) {
-  const size_t n_blocks = blocks.size() / type.block_bytes, n_wrong = size_t(std::ranges::count(wrong, true));
-  const auto touched = [&](size_t k) {
-    const auto begin = wrong.begin() + ptrdiff_t(k * type.block_elems);
-    return std::find(begin, begin + type.block_elems, true) != begin + type.block_elems;
-  };
-  std::vector<Suspect> list;
-  for (const BlockField& field : block_fields(type)) {
-    std::vector<bool> reached(wrong.size());
-    Suspect s{&field, 0, field.n_bytes, 0};
-    for (size_t byte = 0; byte < field.n_bytes; ++byte)
-      for (unsigned bit = 0; bit < 8; ++bit) {
-        std::vector<size_t> weights;
-        size_t hits = 0;
-        for (size_t k = 0; k < n_blocks; ++k) {
-          if (wrong_blocks_only && !touched(k)) continue;
-          const auto block = blocks.subspan(k * type.block_bytes, type.block_bytes);
-          for (const size_t i :
-               influenced(type, {block.begin(), block.end()}, {field.first_byte + byte, bit})) {
-            weights.push_back(k * type.block_elems + i);
-            hits += wrong[weights.back()];
-          }
-        }
-        if (weights.empty() || 2 * hits < weights.size()) continue;
-        for (const size_t w : weights) reached[w] = true;
-        s.first_byte = std::min(s.first_byte, byte);
-        s.last_byte = std::max(s.last_byte, byte);
-      }
-    size_t n_reached = 0, n_both = 0;
-    for (size_t i = 0; i < wrong.size(); ++i) n_reached += reached[i], n_both += reached[i] && wrong[i];
-    // F1: the harmonic mean of both shares.
-    s.score = n_both == 0 ? 0 : 2.0 * double(n_both) / double(n_reached + n_wrong);
-    if (s.score > 0) list.push_back(s);
-  }
-  std::ranges::stable_sort(list, [](const Suspect& a, const Suspect& b) { return a.score > b.score; });
-  return list;
-}
-
 }  // namespace
 
 ConformanceSet make_conformance_set(const QuantType& type) {
@@ -229,7 +176,7 @@ ConformanceMark mark(const QuantType& type, std::span<const std::byte> blocks,
   ConformanceMark m{&type, true, expected.size(), 0, 0, 0, 0, 0, {}, {}};
   std::vector<bool> wrong(expected.size());
   for (size_t i = 0; i < expected.size(); ++i) {
-    wrong[i] = !same(expected[i], answers[i]);
+    wrong[i] = !same_weight(expected[i], answers[i]);
     if (wrong[i] && m.n_wrong++ == 0) m.first_wrong = i, m.expected = expected[i], m.found = answers[i];
   }
   if (m.n_wrong == 0) return m;
@@ -239,16 +186,8 @@ ConformanceMark mark(const QuantType& type, std::span<const std::byte> blocks,
         wrong.begin() + ptrdiff_t(k + type.block_elems);
   for (const Fault* fault : faults())
     if (const QuantType* faulty = faulty_type(*fault, type))
-      if (std::ranges::equal(decode(*faulty, blocks), answers, same)) m.faults.push_back(fault);
-  std::vector<Suspect> list = suspects(type, blocks, wrong, false);
-  // A fault that needs rare values leaves most blocks right, which then say nothing against its field.
-  if (list.empty()) list = suspects(type, blocks, wrong, true);
-  for (const Suspect& s : list)
-    if (s.score >= 0.9 * list.front().score)
-      m.misread.push_back(
-          s.first_byte == 0 && s.last_byte + 1 == s.field->n_bytes
-              ? std::string(s.field->name)
-              : fmt::format("{}, its bytes {}..{}", s.field->name, s.first_byte, s.last_byte));
+      if (std::ranges::equal(decode(*faulty, blocks), answers, same_weight)) m.faults.push_back(fault);
+  if (m.faults.empty()) m.misread = misread_fields(type, blocks, answers);
   return m;
 }
 

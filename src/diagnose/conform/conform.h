@@ -42,11 +42,10 @@ struct ConformanceMark {
   size_t n_weights = 0, n_wrong = 0, n_blocks_wrong = 0;
   size_t first_wrong = 0;  // weight, counted through all blocks
   float expected = 0, found = 0;
-  /// The fields that the wrong weights depend on and the right ones do not: likeliest first, e.g. "scales,
-  /// bytes 8..11".
-  std::vector<std::string> misread;
   /// Decoders of the fault list that give just these answers.
   std::vector<const Fault*> faults;
+  /// When there is none: the field that is read wrongly, as misread_fields says.
+  std::vector<std::string> misread;
 };
 
 /// Marks DIR/T.answer.f32 or DIR/T.answer.npy against DIR/T.blocks for every type that has an export there. 0

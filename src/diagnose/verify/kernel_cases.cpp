@@ -88,39 +88,49 @@ std::vector<double> linear_inputs(const LinearShape& s, size_t unit, Random& rng
   return x;
 }
 
-void add_linear(const QuantType& type, Random& rng, std::vector<KernelCase>& cases) {
-  const size_t unit = activation_unit(type);
-  for (const LinearShape& s : kLinearShapes) {
-    const size_t n_cols = s.n_units * unit, n_tokens = s.n_tokens;
-    const auto own = std::make_shared<Linears>();
-    own->bytes = random_blocks(type, s.n_rows * n_cols / type.block_elems, rng());
-    own->weight = {"w", &type, s.n_rows, n_cols, 1, own->bytes, 0};
-    own->linear.weight = &own->weight;
-    own->x = linear_inputs(s, unit, rng);
-    if (s.n_units % 2 == 1) {
-      for (size_t r = 0; r < s.n_rows; ++r) own->linear.bias.push_back(float(r + 1) * 0.37f);
-      own->linear.scale = {0.7f};
-    }
-    KernelCase c;
-    c.op = "linear";
-    c.type = &type;
-    c.shape = fmt::format("{} rows x {} columns, {} tokens{}", s.n_rows, n_cols, n_tokens,
-                          own->linear.bias.empty() ? "" : ", bias and scale");
-    c.width = s.n_rows;
-    for (const bool packed : {true, false}) {
-      c.packed = packed;
-      c.functions = functions_of(type, packed);
-      c.run = [own, n_tokens, packed](Ops& ops) {
-        const Weight* weights[] = {&own->weight};
-        if (packed) ops.load(weights, {});
-        const Tensor in = filled(ops, n_tokens, own->weight.n_cols, own->x);
-        const Tensor out = allocate_out(ops, n_tokens, own->weight.n_rows);
-        const Product products[] = {{{"linear"}, out, &own->linear}};
-        ops.linear(products, in);
-        return values(ops, out);
-      };
-      cases.push_back(c);
-    }
+void add_linear(const QuantType& type, const LinearShape& s, const std::vector<double>& x, Random& rng,
+                std::vector<KernelCase>& cases) {
+  const size_t n_cols = s.n_units * activation_unit(type), n_tokens = s.n_tokens;
+  const auto own = std::make_shared<Linears>();
+  own->bytes = random_blocks(type, s.n_rows * n_cols / type.block_elems, rng());
+  own->weight = {"w", &type, s.n_rows, n_cols, 1, own->bytes, 0};
+  own->linear.weight = &own->weight;
+  own->x = x;
+  if (s.n_units % 2 == 1) {
+    for (size_t r = 0; r < s.n_rows; ++r) own->linear.bias.push_back(float(r + 1) * 0.37f);
+    own->linear.scale = {0.7f};
+  }
+  KernelCase c;
+  c.op = "linear";
+  c.type = &type;
+  c.shape = fmt::format("{} rows x {} columns, {} tokens{}", s.n_rows, n_cols, n_tokens,
+                        own->linear.bias.empty() ? "" : ", bias and scale");
+  c.width = s.n_rows;
+  for (const bool packed : {true, false}) {
+    c.packed = packed;
+    c.functions = functions_of(type, packed);
+    c.run = [own, n_tokens, packed](Ops& ops) {
+      const Weight* weights[] = {&own->weight};
+      if (packed) ops.load(weights, {});
+      const Tensor in = filled(ops, n_tokens, own->weight.n_cols, own->x);
+      const Tensor out = allocate_out(ops, n_tokens, own->weight.n_rows);
+      const Product products[] = {{{"linear"}, out, &own->linear}};
+      ops.linear(products, in);
+      return values(ops, out);
+    };
+    cases.push_back(c);
+  }
+}
+
+/// Products whose noise band (bounds.h) is narrow: many outputs, plain inputs, weights without a mean.
+void add_noise(Random& rng, std::vector<KernelCase>& cases) {
+  std::normal_distribution<double> normal;
+  for (const auto& [name, n_units] : {std::pair{"Q6_K", 4}, {"Q8_0", 16}}) {
+    const QuantType& type = *find_quant_type(name);
+    const LinearShape shape{size_t(n_units), 64, 16};
+    std::vector<double> x(shape.n_tokens * shape.n_units * activation_unit(type));
+    for (double& v : x) v = float(normal(rng));
+    add_linear(type, shape, x, rng, cases);
   }
 }
 
@@ -388,7 +398,10 @@ std::vector<KernelCase> make_kernel_cases(uint64_t seed, ThreadPool& pool) {
   add_ropes(rng, cases);
   add_attention(rng, cases);
   add_experts(rng, cases);
-  for (const QuantType& type : quant_types()) add_linear(type, rng, cases);
+  for (const QuantType& type : quant_types())
+    for (const LinearShape& shape : kLinearShapes)
+      add_linear(type, shape, linear_inputs(shape, activation_unit(type), rng), rng, cases);
+  add_noise(rng, cases);
   const KernelCase* same = nullptr;  // the packed form of an unpacked case: twin knows no difference
   for (KernelCase& c : cases) {
     if (!c.run) continue;

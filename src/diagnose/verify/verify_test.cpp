@@ -8,6 +8,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <random>
 #include <set>
 
 #include "cpu/ops_cpu.h"
@@ -53,32 +54,67 @@ bool leaves_bound(const KernelMutant& m, std::span<const KernelCase> cases, Thre
   });
 }
 
-// The bounds are loose by nature, but no formula that is wrong fits in them.
+/// The RMS error of the set's rounding of Gaussian activations, in steps.
+double rounding_error(const cpu::KernelSet& set, KernelFunction function) {
+  constexpr size_t kValues = 64 * 256;
+  std::mt19937 rng(5);
+  std::normal_distribution<float> normal;
+  std::vector<float> x(kValues);
+  for (float& v : x) v = normal(rng);
+  const auto rms = [&]<class Block>(std::vector<Block> blocks, auto round, auto round_healthy) {
+    std::vector<Block> healthy = blocks;
+    round(x.data(), blocks.size(), blocks.data());
+    round_healthy(x.data(), blocks.size(), healthy.data());
+    double sum = 0;
+    for (size_t b = 0; b < blocks.size(); ++b)
+      for (size_t i = 0; i < sizeof blocks[b].q; ++i) {
+        const double found = double(blocks[b].d) * blocks[b].q[i];
+        const double e = (found - double(x[b * sizeof blocks[b].q + i])) / double(healthy[b].d);
+        sum += e * e;
+      }
+    return std::sqrt(sum / kValues);
+  };
+  const cpu::KernelSet& healthy = cpu::best_kernel_set();
+  if (function == kRoundQ8K)
+    return rms(std::vector<cpu::RoundedQ8K>(kValues / 256), set.round_q8_k, healthy.round_q8_k);
+  return rms(std::vector<cpu::RoundedQ8_0>(kValues / 32), set.round_q8_0, healthy.round_q8_0);
+}
+
+// No formula that is wrong fits in the bounds. What only rounds otherwise may: it is listed when the
+// derivation of the bounds allows it, or measured to be no worse than rounding to nearest.
 TEST(Bounds, CatchWhatIsNoRounding) {
-  const std::set<std::string_view> rounding = {
-      "unfused",        "blocks-backwards", "columns-backwards", "half-up",     "step-not-rounded",
-      "step-truncated", "one-lane",         "other-exp",         "step-in-f16", "softmax-without-max",
-      "step-of-128",    "truncated"};  // the last two: less than half a step of each activation
+  // gamma(k) holds for k roundings in any order and lanes, fused or not; exp may be 4 u off.
+  const std::set<std::string_view> allowed = {"unfused", "blocks-backwards", "columns-backwards", "one-lane",
+                                              "other-exp"};
   // No kernel that reads them, or no input that exact is asked about.
   const std::set<std::string_view> silent = {"clamp-at-minus-128", "nan-swallowed",   "nan-rounded-away",
                                              "sums-of-fifteen",    "wide-sums-stale", "sum-of-half",
                                              "minus-sum-ignored"};
+  const std::set<std::string_view> types = {"Q4_K", "Q6_K", "Q8_0", "F16"};
+  const double nearest = 1 / std::sqrt(12.0);  // errors uniform over a step
   ThreadPool pool(1);
   std::vector<KernelCase> cases = make_kernel_cases(4, pool);
-  const cpu::KernelSet& set = cpu::best_kernel_set();
-  size_t n = 0, n_rounding = 0;
-  for (const KernelMutant& m : kernel_mutants(set)) {
-    if (silent.contains(m.fault->id)) continue;
-    if (m.type && m.type->name != "Q4_K" && m.type->name != "Q8_0" && m.type->name != "F16") continue;
-    const bool caught = leaves_bound(m, cases, pool);
-    if (rounding.contains(m.fault->id)) {
-      n_rounding += caught;
-      continue;
+  std::erase_if(cases, [&](const KernelCase& c) { return c.type && !types.contains(c.type->name); });
+  std::set<std::string_view> near;
+  size_t n = 0;
+  for (const KernelMutant& m : kernel_mutants(cpu::best_kernel_set())) {
+    if (allowed.contains(m.fault->id) || silent.contains(m.fault->id)) continue;
+    if (m.type && !types.contains(m.type->name)) continue;
+    const bool rounds = (m.fault->function & (kRoundQ8K | kRoundQ8_0)) != 0;
+    if (rounds && m.fault->id != "zero-block-divides") {
+      const double error = rounding_error(make_kernel_set(m), m.fault->function);
+      if (error <= nearest) {
+        std::cout << m.name() << " only rounds: RMS " << error << " steps\n";
+        near.insert(m.fault->id);
+        continue;
+      }
     }
-    EXPECT_TRUE(caught) << m.name() << " stays within the bound";
+    EXPECT_TRUE(leaves_bound(m, cases, pool)) << m.name() << " stays within the bound";
     ++n;
   }
-  std::cout << n << " faults outside, and " << n_rounding << " that only round\n";
+  EXPECT_EQ(near,
+            (std::set<std::string_view>{"half-up", "step-in-f16", "step-not-rounded", "step-truncated"}));
+  std::cout << n << " faults outside\n";
 }
 
 TEST(Bounds, ExpIsAsGoodAsTheBoundsTakeItToBe) {
