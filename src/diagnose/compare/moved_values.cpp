@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <functional>
 #include <vector>
 
 namespace assay {
@@ -18,6 +19,22 @@ std::vector<float> decode(const GgufFile& file, const TensorInfo& tensor) {
   std::vector<float> values(n);
   tensor.type->dequantize(file.data(tensor).data(), n / tensor.type->block_elems, values.data());
   return values;
+}
+
+/// The factor between `a` and `b`, n values whose norms are in this ratio and whose cosine is given. b fitted
+/// by a gives ratio * cosine, a fitted by b the inverse of ratio / cosine; noise that is independent of a
+/// makes the first right, noise that is independent of b (an encoder that rounds to the mean of a cell) the
+/// second. Both have a standard error of tan(angle) / sqrt(n). So this is the shortest number between the
+/// two, give or take three of these.
+std::string factor_text(double ratio, double cosine, size_t n) {
+  const double c = std::min(std::abs(cosine), 1.0);
+  const double either_way = 1 - c + 3 * std::sqrt((1 - c * c) / double(n)) / c;
+  std::string text;
+  for (int digits = 1; digits <= 6; ++digits) {
+    text = fmt::format("{:.{}g}", ratio, digits);
+    if (std::abs(std::stod(text) / ratio - 1) <= either_way) break;
+  }
+  return (cosine < 0 ? "-" : "") + text;
 }
 
 /// Cosine of n values of `a` and of `b`.
@@ -45,14 +62,22 @@ std::string explain_values(const GgufFile& anchor_file, const TensorInfo& anchor
   if (n_cols * n_rows > kMostValues || n_cols == 0 || n_rows == 0) return {};
   const std::vector<float> a = decode(anchor_file, anchor), b = decode(file, tensor);
   const double c = cosine(a.data(), b.data(), a.size());
-  if (std::abs(c) > kSame && norm(a) > 0)
-    return fmt::format("its values are the anchor's times {:.4g}", std::copysign(norm(b) / norm(a), c));
+  if (std::abs(c) > kSame) {
+    const std::string factor = factor_text(norm(b) / norm(a), c, a.size());
+    return factor == "1" ? std::string() : "its values are the anchor's times " + factor;
+  }
   if (norm(b) == 0) return "it is zero";
 
-  std::vector<float> other(a.size());
+  // The rows of one are the columns of the other; which of the two was laid out (n_cols, n_rows) is open.
+  std::vector<float> transposed(a.size()), restored(a.size());
   for (size_t row = 0; row < n_rows; ++row)
-    for (size_t col = 0; col < n_cols; ++col) other[row * n_cols + col] = a[col * n_rows + row];
-  if (n_rows > 1 && cosine(other.data(), b.data(), b.size()) > kSame) return "it is the anchor's transposed";
+    for (size_t col = 0; col < n_cols; ++col) {
+      transposed[col * n_rows + row] = a[row * n_cols + col];
+      restored[row * n_cols + col] = a[col * n_rows + row];
+    }
+  for (const std::vector<float>& other : {std::cref(transposed), std::cref(restored)})
+    if (n_rows > 1 && cosine(other.data(), b.data(), b.size()) > kSame)
+      return "it is the anchor's transposed";
 
   // Shifted through the whole tensor: an offset in the file.
   const size_t n_probe = std::min<size_t>(a.size() / 2, 8192);

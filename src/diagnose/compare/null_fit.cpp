@@ -78,7 +78,7 @@ double LogNull::tail(double x) const {
 
 double LogNull::limit(double p) const {
   double low = 0, high = 1;
-  while (student_t_tail(high, degrees) > p && high < 1e6) high *= 2;
+  while (student_t_tail(high, degrees) > p) high *= 2;  // ends: the tail of 1e155 is 0
   for (int i = 0; i < 100; ++i) {
     const double middle = (low + high) / 2;
     (student_t_tail(middle, degrees) > p ? low : high) = middle;

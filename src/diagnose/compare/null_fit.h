@@ -24,7 +24,8 @@ struct LogNull {
   static LogNull fit(std::span<const double> values, double bias);
   /// Of x standing out above.
   double tail(double x) const;
-  /// The value that noise exceeds with probability p.
+  /// The value that noise exceeds with probability p, 0 < p < 1/2. Infinite where no double holds it: two
+  /// degrees of freedom say so little that 1e-8 lies some 7000 scales out, and this is a logarithm.
   double limit(double p) const;
   double z(double x) const;
 };

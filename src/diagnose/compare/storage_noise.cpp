@@ -218,6 +218,7 @@ TensorJudgement judge_tensor(const GgufFile& anchor_file, const TensorInfo& anch
   if (norm > 0) {
     j.relative_rms = std::sqrt(observed / norm);
     j.expected_rms = std::sqrt(expected / norm);
+    j.allowed_rms = std::sqrt(allowed / norm);
   }
   j.ratio = expected > 0 ? std::sqrt(observed / expected) : observed > 0 ? INFINITY : 1;
   const bool too_far = observed > TensorJudgement::kHealthyRatio * TensorJudgement::kHealthyRatio * allowed;

@@ -36,6 +36,8 @@ RowNoise row_noise(const GgufFile& anchor_file, const TensorInfo& anchor, uint64
 /// absolute deviation); one stands out when its log ratio exceeds m + max(z * s, log kLeastStretchLimit), z
 /// the normal quantile of 1e-6 / stretches, so that healthy rows of any shape calibrate their own limit. A
 /// stretch of strangers gives sqrt(2) over the type's relative error: 20 for Q4_K, 5 for Q2_K, 2.7 for IQ1_S.
+/// Where the error is larger still (Q1_0; ternary types, of which encoders that take the largest magnitude
+/// keep nearly nothing of a normal weight) one wrong stretch is not told from noise, only a wrong tensor is.
 struct TensorJudgement {
   static constexpr double kHealthyRatio = 1.43, kLeastStretchLimit = 2.5;
 
@@ -44,6 +46,7 @@ struct TensorJudgement {
   uint64_t n_values = 0, n_not_finite = 0;
   double relative_rms = 0;  // of file - anchor, over the anchor's norm
   double expected_rms = 0;  // the same of what the type must have
+  double allowed_rms = 0;   // the same of the healthy encoder that errs most
   double ratio = 1;         // of the two; 1 when both are 0, infinite when only what must be is
   double cosine = 1;
   uint64_t n_stretches = 0, n_standing_out = 0;

@@ -102,11 +102,27 @@ TEST(StorageNoise, OneWrongBlockStandsOutInEveryType) {
   std::vector<float> wrong = w;
   for (size_t i = 0; i < 256; ++i)
     wrong[7 * kCols + 256 + i] = w[7 * kCols + 511 - i];  // one block backwards
+  ThreadPool pool(1);
+  const OneTensor anchor(f32(), encoded(f32(), w, Effort::fast));
+  size_t n_shown = 0;
   for (const QuantType& type : quant_types()) {
+    const OneTensor healthy(type, encoded(type, w, Effort::fast));
+    const TensorJudgement j =
+        judge_tensor(anchor.file(), anchor.tensor(), healthy.file(), healthy.tensor(), pool);
+    // Strangers are sqrt(2) norms apart.
+    const double ratio = std::sqrt(2.0) / j.allowed_rms;
     const std::string fault = fault_of(w, type, encoded(type, wrong, Effort::fast));
+    if (ratio <= j.stretch_limit) {
+      std::printf("%s: strangers give %.2f times its noise, a stretch stands out from %.2f on: not shown\n",
+                  std::string(type.name).c_str(), ratio, j.stretch_limit);
+      EXPECT_EQ(fault, "") << type.name;
+      continue;
+    }
+    ++n_shown;
     EXPECT_NE(fault.find("1 of 96 stretches"), std::string::npos) << type.name << ": " << fault;
     EXPECT_NE(fault.find("row 7, column 256"), std::string::npos) << type.name << ": " << fault;
   }
+  EXPECT_GE(n_shown + 4, quant_types().size());  // Q1_0 and the three ternary types
 }
 
 TEST(StorageNoise, NamesWhatBecameOfATensor) {
@@ -127,10 +143,13 @@ TEST(StorageNoise, NamesWhatBecameOfATensor) {
               std::string::npos);
     EXPECT_NE(fault(changed([&](size_t r, size_t c) { return -w[r * kCols + c]; })).find("times -"),
               std::string::npos);
+    // Written column by column; and the other way round, cut into columns of the wrong length.
     EXPECT_NE(fault(changed([&](size_t r, size_t c) {
                 const size_t i = r * kCols + c;
                 return w[i % kRows * kCols + i / kRows];
               })).find("transposed"),
+              std::string::npos);
+    EXPECT_NE(fault(changed([&](size_t r, size_t c) { return w[c * kRows + r]; })).find("transposed"),
               std::string::npos);
     EXPECT_NE(fault(changed([&](size_t r, size_t c) {
                 return w[(r ^ 1) * kCols + c];

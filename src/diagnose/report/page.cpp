@@ -26,14 +26,14 @@ th,td{padding:.35rem .6rem;text-align:left;vertical-align:top;border-bottom:1px 
 th{color:var(--soft);font-weight:600;font-size:.85rem;white-space:nowrap}
 td.n,th.n{text-align:right;white-space:nowrap}
 td.name{white-space:nowrap;overflow-wrap:normal}td.words{min-width:9rem}td p{margin:0 0 .2rem}
-.heat td,.heat th{padding:.1rem .6rem;font-size:.85rem}.key{margin-right:1rem}
+.heat td,.heat th{padding:.1rem .6rem;font-size:.85rem}.key{display:inline-block;margin-right:1rem}
 .ok,.noise,.fault,.unknown{font-weight:600}td.ok,td.noise,td.fault,td.unknown{white-space:nowrap}
 .ok{color:var(--ok)}.noise{color:var(--noise)}.fault{color:var(--fault)}.unknown{color:var(--unknown)}
 code,.text{font-family:ui-monospace,monospace;font-size:.9em}
 .text{white-space:pre-wrap;background:var(--panel);border-radius:.4rem;padding:.6rem .8rem;margin:.3rem 0}
 .cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(22rem,100%),1fr));gap:.8rem}
 .fork{color:var(--fault);font-weight:700}.after{color:var(--fault)}
-svg{display:block;max-width:100%;height:auto;min-width:34rem}svg text{fill:var(--ink);font:12px system-ui,sans-serif}
+svg{display:block;max-width:100%;height:auto;min-width:44rem}svg text{fill:var(--ink);font:12px system-ui,sans-serif}
 svg .soft{fill:var(--soft)}svg .grid{stroke:var(--line)}
 @media print{:root{--ink:#000;--soft:#444;--line:#bbb;--back:#fff;--panel:#fff;--ok:#1a7f4b;--noise:#7a5200;--fault:#b00020}
 body{max-width:none;padding:0}.scroll{overflow:visible}h2{break-after:avoid}tr,.text{break-inside:avoid}
