@@ -8,7 +8,7 @@ import program
 from program import Case
 
 IDS = "1,22,17,4,90,33,33,58,7,21,64,80,12,71,5,99,41,18,63,27,85,9,46,73"
-N_IDS = len(IDS.split(","))
+ROUNDED = ("gemma3-F16", "llama-mixed", "phi3-F16", "qwen2-Q4_K_M")
 
 
 def floats(content):
@@ -83,7 +83,8 @@ class Healthy(Case):
         for folder in golden_models():
             golden = json.loads((folder / "golden.json").read_text())
             for name in ("logits.f32", "logits_f32w.f32"):
-                if not (folder / name).exists():
+                # Errors that are not f32's have every fault tried on them: a few models will do.
+                if not (folder / name).exists() or name == "logits.f32" and folder.name not in ROUNDED:
                     continue
                 logits, begin = floats((folder / name).read_bytes()), 0
                 for ids in golden["sequences"][:2]:
@@ -135,9 +136,11 @@ class Healthy(Case):
                 {name: (dtype, shape, round_to(v)) for name, (shape, v) in steps.items()}, ids)))
 
     def test_arithmetic_of_the_cpu(self):
-        for mix in ("Q8_0", "Q4_K_M", "Q2_K"):
+        for mix, dtype_of_logits in (("Q8_0", "F16"), ("Q4_K_M", "BF16"), ("Q2_K", "F32")):
             model = self.quantized(mix)
             for dtype, dump in self.dumps(model, IDS, "--backend", "cpu", "--kv", "f16"):
+                if dump[0] == "--logits" and dtype != dtype_of_logits:
+                    continue  # the types differ in what they read, not in what is tried
                 with self.subTest(mix=mix, dtype=dtype, form=dump[0]):
                     self.assert_healthy(model, *dump)
 
@@ -147,12 +150,10 @@ class Healthy(Case):
                 self.assert_healthy(program.tiny, *dump)
 
     def test_one_token_carries_no_fault(self):
-        for mix in ("Q8_0", "Q2_K"):
-            model = self.quantized(mix)
-            for dtype, dump in self.dumps(model, "1", "--backend", "cpu", "--kv", "f16"):
-                with self.subTest(mix=mix, dtype=dtype, form=dump[0]):
-                    finding = self.diagnosed(model, *dump)
-                    self.assertIn(finding["verdict"], ("no fault found", "not enough data"), finding)
+        for dtype, dump in self.dumps(program.tiny, "1", "--backend", "cpu", "--kv", "f16"):
+            with self.subTest(dtype=dtype, form=dump[0]):
+                finding = self.diagnosed(program.tiny, *dump)
+                self.assertIn(finding["verdict"], ("no fault found", "not enough data"), finding)
 
 
 if __name__ == "__main__":
