@@ -29,20 +29,24 @@ def run(*command):
     return subprocess.run([str(c) for c in command], capture_output=True, text=True)
 
 
-def diagnose(assay, model, form, dump, ids):
+def with_threads(o):
+    return ["--threads", o.threads] if o.threads else []
+
+
+def diagnose(o, model, form, dump):
     option = FORMS[form][2]
-    more = ["--ids", ids]
-    done = run(assay, "diagnose", model, option, dump, *more, "--json")
+    done = run(o.assay, "diagnose", model, option, dump, "--ids", o.ids, "--json", *with_threads(o))
     if done.returncode not in (0, 1):
         raise RuntimeError(done.stderr)
     return json.loads(done.stdout)
 
 
-def make_dump(assay, model, form, ids, folder, inject=None, backend="exact", kv="f32"):
+def make_dump(o, model, form, folder, inject=None, backend="exact", kv="f32"):
     command, suffix, _ = FORMS[form]
     dump = folder / ("dump" + suffix)
     more = ["--inject", inject] if inject else []
-    done = run(assay, command, model, "--tokens", ids, "-o", dump, "--backend", backend, "--kv", kv, *more)
+    done = run(o.assay, command, model, "--tokens", o.ids, "-o", dump, "--backend", backend, "--kv", kv, *more,
+               *with_threads(o))
     return dump if done.returncode == 0 else None
 
 
@@ -124,6 +128,7 @@ def main():
     parser.add_argument("--ids", default=",".join(str((i * i * 7 + i * 5) % 89 + 3) for i in range(40)))
     parser.add_argument("--sample", type=int, default=0, help="faults of each family; 0: all")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=0, help="0: all")
     parser.add_argument("--output", type=pathlib.Path)
     parser.add_argument("models", nargs="+", type=pathlib.Path)
     o = parser.parse_args()
@@ -137,17 +142,17 @@ def main():
             for model in o.models:
                 label = f"{model.parent.name}/{model.stem}"
                 for backend, kv in (("cpu", "f32"), ("cpu", "f16"), ("exact", "f32")):
-                    dump = make_dump(o.assay, model, form, o.ids, folder, backend=backend, kv=kv)
-                    finding = diagnose(o.assay, model, form, dump, o.ids)
+                    dump = make_dump(o, model, form, folder, backend=backend, kv=kv)
+                    finding = diagnose(o, model, form, dump)
                     n_healthy += 1
                     if finding["verdict"] != "no fault found":
                         alarms.append(f"{label}, {form}, {backend} with {kv} cache: {finding['verdict']}")
                 healthy = dump.rename(folder / ("healthy" + dump.suffix))
                 for fault in faults:
-                    dump = make_dump(o.assay, model, form, o.ids, folder, inject=fault["id"])
+                    dump = make_dump(o, model, form, folder, inject=fault["id"])
                     if not dump:  # touches nothing of this model
                         continue
-                    finding = diagnose(o.assay, model, form, dump, o.ids)
+                    finding = diagnose(o, model, form, dump)
                     result = outcome(finding, fault, dump, healthy)
                     score[label, form][result] += 1
                     if result not in ("first", "equivalent", "invisible"):
