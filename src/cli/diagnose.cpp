@@ -67,6 +67,9 @@ extern const Command command_diagnose{
     "Example: assay diagnose model.gguf --weights dump.npy --tensor blk.0.attn_q.weight\n"
     "         assay diagnose model.gguf --tokens 1,450,29871 --text \"Once\"\n"
     "         assay diagnose model.gguf --trace dump.safetensors\n"
+    "         assay diagnose model.gguf --logits logits.npy --ids 1,450,4996,...\n"
+    "Give --logits and --trace 24 varied token ids or more: with fewer, windows, caches, slow rotations and\n"
+    "positions look alike. A trace says more than logits, and needs less time.\n"
     "Exit status 1: a fault was found.",
     define};
 

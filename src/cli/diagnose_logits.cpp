@@ -25,6 +25,7 @@ std::vector<ObservedRow> read_rows(const Dump& dump, size_t n_ids, size_t n_voca
   for (size_t i = 0; i < n_rows; ++i) {
     rows[i].position = n_ids - n_rows + i;
     rows[i].values.resize(n_vocab);
+    rows[i].rounding = dump_type_rounding(tensor.type);
     tensor.read(i * n_vocab, std::span(rows[i].values));
   }
   return rows;

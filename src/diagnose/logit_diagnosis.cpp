@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstring>
 
 #include "base/load_error.h"
 #include "diagnose/faults/faulty_engine.h"
@@ -14,7 +15,17 @@
 namespace assay {
 namespace {
 
-constexpr double kFloor = 1e-6;  // of f32 logits, relative
+constexpr double kFloor = 1e-6;    // of f32 logits, relative
+constexpr double kExplained = 30;  // times kFloor: nothing but f32 arithmetic is left
+constexpr size_t kProbe = 4;       // ids that rule out most faults
+
+/// What rounding the dump leaves of an error at most: its numbers' size over their spread.
+double rounding_error(const ObservedRow& row) {
+  double mean = 0, norm = 0, spread = 0;
+  for (const double x : row.values) mean += x / double(row.values.size());
+  for (const double x : row.values) norm += x * x, spread += (x - mean) * (x - mean);
+  return std::isfinite(norm) ? row.rounding * std::sqrt(norm / std::max(spread, 1e-30)) : 0;
+}
 
 /// theirs - ours over the spread of ours, both less their means when only differences count.
 double relative_error(const ObservedRow& theirs, std::span<const float> ours) {
@@ -60,21 +71,31 @@ class Diagnosis {
     const std::vector<float> exact = engine.logits(ids_, KvType::f32);
     measure_noise(exact);
     healthy_ = errors(exact);
+    for (const ObservedRow& row : rows_) rounding_.push_back(rounding_error(row));
     const size_t worst = size_t(std::ranges::max_element(healthy_) - healthy_.begin());
     finding_.figures.push_back(fmt::format(
         "{} rows; worst at position {}: relative error {:.2g} where healthy engines differ by {:.2g}",
         rows_.size(), rows_[worst].position, healthy_[worst], noise_[worst]));
-    bool within = true;
-    for (size_t i = 0; i < rows_.size(); ++i) within &= healthy_[i] <= kNoiseMargin * noise_[i];
-    if (within && healthy_[worst] < 30 * kFloor) return no_fault();
-    judge(within);
+    bool exact_arithmetic = true;
+    for (size_t i = 0; i < rows_.size(); ++i) {
+      const double noise = kNoiseMargin * noise_[i] + rounding_[i];
+      const double explained = kExplained * kFloor + rounding_[i];
+      limit_.push_back(noise);
+      within_ &= healthy_[i] <= noise;
+      exact_arithmetic &= healthy_[i] <= explained;
+    }
+    if (exact_arithmetic) return no_fault();
+    if (within_)
+      for (size_t i = 0; i < rows_.size(); ++i) limit_[i] = kExplained * kFloor + rounding_[i];
+    judge();
     return finding_;
   }
 
  private:
   struct Trial {
     const Fault* fault;
-    double log_likelihood, worst;
+    double log_likelihood = 0;
+    double worst = 0;  // error of a row over its limit
   };
 
   size_t n_vocab() const { return model_.hparams().vocab_size; }
@@ -133,20 +154,35 @@ class Diagnosis {
     for (double& e : noise_) e = std::max({e, mean, 1e-5});
   }
 
-  /// Nullopt when the fault touches nothing of the model.
-  std::optional<Trial> attempt(const Fault& fault) const {
-    FaultyEngine engine(model_, pool_, std::array{&fault});
-    if (!engine.applies()) return std::nullopt;
-    const std::vector<double> e = errors(engine.logits(ids_, KvType::f32));
-    Trial trial{&fault, 0, 0};
-    for (size_t i = 0; i < e.size(); ++i) {
-      trial.worst = std::max(trial.worst, e[i] / noise_[i]);
-      trial.log_likelihood += std::log((healthy_[i] + kFloor) / (e[i] + kFloor));
+  /// What was seen of the first positions, if `fault` made it.
+  Trial weigh(const Fault& fault, std::span<const float> logits, size_t n_positions) const {
+    Trial trial{&fault};
+    for (size_t i = 0; i < rows_.size(); ++i) {
+      if (rows_[i].position >= n_positions) continue;
+      const double e = relative_error(rows_[i], logits.subspan(rows_[i].position * n_vocab(), n_vocab()));
+      trial.worst = std::max(trial.worst, e / limit_[i]);
+      const double floor = kFloor + rounding_[i];
+      trial.log_likelihood += std::log((healthy_[i] + floor) / (e + floor));
     }
     return trial;
   }
 
-  void judge(bool within) {
+  /// Nullopt when the fault touches nothing of the model. A fault that the first rows rule out is weighed by
+  /// them alone: right as long as later ids do not change earlier rows, which some faults do.
+  std::optional<Trial> attempt(const Fault& fault) const {
+    FaultyEngine engine(model_, pool_, std::array{&fault});
+    if (!engine.applies()) return std::nullopt;
+    if (ids_.size() > 2 * kProbe && rows_.front().position < kProbe) {
+      const std::vector<float> few = engine.logits(ids_.first(kProbe), KvType::f32);
+      if (const Trial trial = weigh(fault, few, kProbe); trial.worst > 1) {
+        const std::vector<float> fewer = engine.logits(ids_.first(kProbe - 1), KvType::f32);
+        if (std::memcmp(fewer.data(), few.data(), fewer.size() * sizeof(float)) == 0) return trial;
+      }
+    }
+    return weigh(fault, engine.logits(ids_, KvType::f32), ids_.size());
+  }
+
+  void judge() {
     std::vector<const Fault*> suspects;
     for (const Fault* fault : faults())
       if (fault != options_.hidden && !std::holds_alternative<TokensFault>(fault->injection) &&
@@ -157,19 +193,19 @@ class Diagnosis {
       if (const std::optional<Trial> trial = attempt(*suspects[i])) trials.push_back(*trial);
       if (options_.progress && !options_.progress(i + 1, suspects.size())) break;
     }
-    std::ranges::stable_sort(trials, std::greater{}, &Trial::log_likelihood);
-    // Within the noise a fault has to do away with the error, not just lessen it.
     std::vector<Trial> explaining = trials;
-    std::erase_if(explaining, [&](const Trial& t) {
-      return within ? t.worst * noise_[0] > 30 * kFloor || t.log_likelihood < 20 : t.worst > kNoiseMargin;
-    });
-    if (!explaining.empty()) return conclude(explaining, within);
-    if (within) return void(no_fault());
+    std::erase_if(explaining,
+                  [&](const Trial& t) { return t.worst > 1 || (within_ && t.log_likelihood < 20); });
+    std::ranges::stable_sort(explaining, std::greater{}, &Trial::log_likelihood);
+    if (!explaining.empty()) return conclude(explaining);
+    if (within_) return void(no_fault());
     finding_.verdict = Finding::Verdict::unknown_fault;
     finding_.place = where();
-    if (!trials.empty())
-      finding_.figures.push_back(fmt::format("nearest is {}, which leaves {:.0f} times the noise",
-                                             trials[0].fault->id, trials[0].worst));
+    if (!trials.empty()) {
+      const Trial& nearest = *std::ranges::min_element(trials, {}, &Trial::worst);
+      finding_.figures.push_back(fmt::format("nearest is {}, which leaves {:.1f} times what noise may be",
+                                             nearest.fault->id, nearest.worst));
+    }
     finding_.refusals.push_back(
         "a verdict on one block type: the same prompt on files of other types would show whether the "
         "symptom follows the type");
@@ -180,7 +216,7 @@ class Diagnosis {
   std::string where() const {
     size_t first = rows_.size();
     for (size_t i = rows_.size(); i-- > 0;)
-      if (healthy_[i] > kNoiseMargin * noise_[i]) first = i;
+      if (healthy_[i] > limit_[i]) first = i;
     return fmt::format("logits, from position {} on", rows_[std::min(first, rows_.size() - 1)].position);
   }
 
@@ -190,21 +226,20 @@ class Diagnosis {
     return finding_;
   }
 
-  void conclude(const std::vector<Trial>& explaining, bool within) {
+  void conclude(const std::vector<Trial>& explaining) {
     const double best = explaining.front().log_likelihood;
     double unknown = 0;  // errors at the edge of the noise
-    for (size_t i = 0; i < healthy_.size(); ++i)
-      unknown +=
-          within ? 0 : std::max(0.0, std::log((healthy_[i] + kFloor) / (kNoiseMargin * noise_[i] + kFloor)));
+    for (size_t i = 0; i < healthy_.size() && !within_; ++i)
+      unknown += std::max(0.0, std::log((healthy_[i] + kFloor) / (limit_[i] + kFloor)));
     double total = std::exp(std::min(unknown - best, 0.0));
     for (const Trial& t : explaining) total += std::exp(t.log_likelihood - best);
     for (const Trial& t : explaining) {
       if (t.log_likelihood < best - std::log(20.0)) break;
       finding_.candidates.push_back(
           {t.fault, std::exp(t.log_likelihood - best) / total,
-           fmt::format("with it every row is within {:.2g} of the noise, log-likelihood ratio {:.0f} "
+           fmt::format("with it every row's error is at most {:.2g} of what {}, log-likelihood ratio {:.0f} "
                        "against a healthy engine",
-                       t.worst, t.log_likelihood)});
+                       t.worst, within_ ? "f32 leaves" : "noise may be", t.log_likelihood)});
     }
     finding_.place = where();
     const bool alone = finding_.candidates.size() == 1;
@@ -218,7 +253,10 @@ class Diagnosis {
   std::span<const int32_t> ids_;
   std::span<const ObservedRow> rows_;
   const LogitDiagnosisOptions& options_;
-  std::vector<double> noise_, healthy_;  // relative errors of each row
+  // Of each row: relative errors.
+  std::vector<double> noise_, healthy_, rounding_;
+  std::vector<double> limit_;  // a fault that leaves more does not explain the row
+  bool within_ = true;         // a healthy engine's noise
   Finding finding_;
 };
 

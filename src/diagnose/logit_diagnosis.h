@@ -22,6 +22,7 @@ struct ObservedRow {
   std::vector<int32_t> ids;     // which logits; empty: all, in order
   std::vector<double> values;   // as many
   bool up_to_constant = false;  // log-probabilities: logits less an unknown constant
+  double rounding = 0x1p-24;    // what the dump's number type changes a value by at most, relative
 };
 
 struct LogitDiagnosisOptions {

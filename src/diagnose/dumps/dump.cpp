@@ -54,6 +54,11 @@ size_t dump_type_bytes(DumpType type) noexcept {
   return kBytes[size_t(type)];
 }
 
+double dump_type_rounding(DumpType type) noexcept {
+  constexpr double kRounding[] = {0x1p-11, 0x1p-8, 0x1p-24, 0x1p-24};  // f64 is read as f32
+  return kRounding[size_t(type)];
+}
+
 void DumpTensor::read(uint64_t first, std::span<float> out) const {
   read_values(*this, first, out);
 }

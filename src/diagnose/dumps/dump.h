@@ -18,6 +18,8 @@ enum class DumpType : uint8_t { f16, bf16, f32, f64 };
 /// "f16", "bf16", "f32", "f64".
 std::string_view dump_type_name(DumpType type) noexcept;
 size_t dump_type_bytes(DumpType type) noexcept;
+/// What rounding to the type changes a number by at most, relative to it; subnormals aside.
+double dump_type_rounding(DumpType type) noexcept;
 
 /// One array of a dump; `bytes` are the file's.
 struct DumpTensor {

@@ -12,8 +12,7 @@ namespace assay {
 ForeignTrace::ForeignTrace(const Dump& dump) {
   for (const DumpTensor& tensor : dump.tensors()) {
     add(tensor.name, {tensor.shape, tensor.f32()});
-    if (tensor.type == DumpType::f16) rounding_ = std::max(rounding_, 0x1p-11);
-    if (tensor.type == DumpType::bf16) rounding_ = std::max(rounding_, 0x1p-8);
+    rounding_ = std::max(rounding_, dump_type_rounding(tensor.type));
   }
 }
 

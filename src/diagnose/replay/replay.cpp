@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "ops/trace_ops.h"
@@ -61,6 +62,37 @@ class StoppableOps final : public ForwardOps {
   }
 };
 
+/// Leaves out products whose results the trace overwrites and nobody asks about.
+class SkippingOps final : public ForwardOps {
+ public:
+  /// `next` counts results; all outlive this object.
+  SkippingOps(Ops& inner, const TraceAlignment& trace, size_t from, const size_t& next)
+      : ForwardOps(inner), trace_(trace), from_(from), next_(next) {}
+
+  void linear(std::span<const Product> products, Tensor in) noexcept override {
+    if (!overwritten(products)) inner().linear(products, in);
+  }
+  void expert_linear(std::span<const Product> products, Tensor in, const Routing& routing) noexcept override {
+    if (!overwritten(products)) inner().expert_linear(products, in, routing);
+  }
+
+ private:
+  bool overwritten(std::span<const Product> products) const {
+    if (next_ + products.size() > from_) return false;
+    for (size_t k = 0; k < products.size(); ++k) {
+      const ForeignTensor* theirs = trace_.foreign(next_ + k);
+      if (!theirs || theirs->values.size() != products[k].out.n_rows * products[k].out.n_cols ||
+          !std::ranges::all_of(theirs->values, [](float x) { return std::isfinite(x); }))
+        return false;
+    }
+    return true;
+  }
+
+  const TraceAlignment& trace_;
+  size_t from_;
+  const size_t& next_;
+};
+
 /// Where theirs lies in ours: the whole, or its last rows. Null when the shapes have nothing in common.
 std::optional<size_t> first_row_of(const ForeignTensor& theirs, size_t n_rows, size_t n_cols) {
   if (theirs.values.size() == n_rows * n_cols) return 0;
@@ -104,7 +136,8 @@ Replay replay(const Model& model, FaultyEngine& engine, std::span<const int32_t>
   Replay result;
   size_t next = 0;
   StoppableOps* gate = nullptr;
-  TraceOps trace_ops(engine.ops(), [&](TraceRecord&& r) {
+  SkippingOps skipping(engine.ops(), trace, std::min(options.from, trace.size()), next);
+  TraceOps trace_ops(skipping, [&](TraceRecord&& r) {
     const size_t i = next++;
     const ForeignTensor* theirs = i < trace.size() ? trace.foreign(i) : nullptr;
     if (!theirs) return;

@@ -27,6 +27,9 @@ struct Compared {
 
 struct ReplayOptions {
   std::optional<size_t> keep;  // the result whose numbers are kept
+  /// Products whose results come before this one and are all in the trace are not computed, and what they are
+  /// compared with says nothing. Results from here on are the same as without.
+  size_t from = 0;
   /// Asked after each result; false ends the run there.
   std::function<bool(const Compared&)> go_on;
 };

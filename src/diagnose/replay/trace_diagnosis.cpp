@@ -139,7 +139,8 @@ class Diagnosis {
     return !inside || !is_scores(names_.name(result));
   }
 
-  /// Nullopt when some result leaves `limit`.
+  /// Nullopt when some result leaves `limit`. The first result that is wrong without the fault is tried
+  /// alone, which rules out most.
   template <class Limit>
   std::optional<Trial> attempt(const Fault& fault, const Limit& limit) const {
     FaultyEngine engine(model_, pool_, std::array{&fault});
@@ -147,6 +148,18 @@ class Diagnosis {
     Trial trial{&fault, 0, 0};
     bool fits = true;
     ReplayOptions options;
+    const auto wrong = std::ranges::find_if(healthy_.compared,
+                                            [&](const Compared& c) { return c.relative > limit(c.result); });
+    if (wrong != healthy_.compared.end()) {
+      options.from = begin_of(wrong->result);
+      options.go_on = [&](const Compared& c) {
+        if (c.result == wrong->result) fits = !counts(fault, c.result) || c.relative <= limit(c.result);
+        return c.result < wrong->result;
+      };
+      replay(model_, engine, ids_, names_, options);
+      if (!fits) return std::nullopt;
+      options.from = 0;
+    }
     options.go_on = [&](const Compared& c) {
       if (!counts(fault, c.result)) return true;
       if (c.relative > limit(c.result)) return fits = false;
