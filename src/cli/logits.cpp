@@ -33,9 +33,12 @@ ExitStatus run(const Options& o) {
   const std::string header = o.output.ends_with(".npy") ? npy_header(ids.size(), vocab_size) : "";
   file.reserve(header.size() + ids.size() * vocab_size * sizeof(float));
   file.write(std::as_bytes(std::span(header)));
-  Session session(
-      loaded->model(), injected ? injected->engine().ops() : loaded->ops(),
-      {.n_ctx = ids.size(), .n_batch = o.model.n_batch, .n_logit_rows = 16, .kv_type = o.model.kv_type});
+  // Some faults mix rows: those run as one batch, as their descriptions mean it.
+  Session session(loaded->model(), injected ? injected->engine().ops() : loaded->ops(),
+                  {.n_ctx = ids.size(),
+                   .n_batch = injected ? ids.size() : o.model.n_batch,
+                   .n_logit_rows = injected ? ids.size() : 16,
+                   .kv_type = o.model.kv_type});
   session.prefill(ids, [&](size_t, std::span<const float> logits, std::span<const float>) {
     file.write(std::as_bytes(logits));
   });

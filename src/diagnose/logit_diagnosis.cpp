@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 #include <cstring>
+#include <utility>
 
 #include "base/load_error.h"
 #include "diagnose/faults/faulty_engine.h"
@@ -27,19 +28,23 @@ double rounding_error(const ObservedRow& row) {
   return std::isfinite(norm) ? row.rounding * std::sqrt(norm / std::max(spread, 1e-30)) : 0;
 }
 
-/// theirs - ours over the spread of ours, both less their means when only differences count.
+/// theirs - ours over the spread of ours, both less their means when only differences count. Numbers that are
+/// not finite on both sides count as equal, on one side as a thousandfold error.
 double relative_error(const ObservedRow& theirs, std::span<const float> ours) {
-  const size_t n = theirs.values.size();
-  const auto at = [&](size_t j) { return double(ours[theirs.ids.empty() ? j : size_t(theirs.ids[j])]); };
-  double our_mean = 0, shift = 0;
-  for (size_t j = 0; j < n; ++j)
-    our_mean += at(j) / double(n), shift += (theirs.values[j] - at(j)) / double(n);
-  double error = 0, spread = 0;
-  for (size_t j = 0; j < n; ++j) {
-    error += std::pow(theirs.values[j] - at(j) - (theirs.up_to_constant ? shift : 0), 2);
-    spread += std::pow(at(j) - our_mean, 2);
+  std::vector<std::pair<double, double>> finite;  // theirs, ours
+  for (size_t j = 0; j < theirs.values.size(); ++j) {
+    const double a = theirs.values[j], b = double(ours[theirs.ids.empty() ? j : size_t(theirs.ids[j])]);
+    if (std::isfinite(a) != std::isfinite(b)) return 1e3;
+    if (std::isfinite(a)) finite.emplace_back(a, b);
   }
-  if (!std::isfinite(error)) return 1e3;
+  double our_mean = 0, shift = 0;
+  for (const auto& [a, b] : finite)
+    our_mean += b / double(finite.size()), shift += (a - b) / double(finite.size());
+  double error = 0, spread = 0;
+  for (const auto& [a, b] : finite) {
+    error += std::pow(a - b - (theirs.up_to_constant ? shift : 0), 2);
+    spread += std::pow(b - our_mean, 2);
+  }
   return std::sqrt(error / std::max(spread, 1e-30));
 }
 
