@@ -165,7 +165,7 @@ void notify(const Options& o, const Summary& s, const std::vector<TensorPlan>& t
         fmt::format("{} of {} tensors have rows that the wanted type's blocks do not divide and got another",
                     s.n_fallbacks, tensors.size()));
   if (!o.imatrix.empty() && s.n_without_importance > 0)
-    notice(fmt::format("{} tensors are not in the importance matrix", s.n_without_importance));
+    notice(fmt::format("tensors that are not in the importance matrix: {}", s.n_without_importance));
 }
 
 /// The mix whose base type holds most of the weights: what the file calls itself.

@@ -69,8 +69,8 @@ void judge_row(CompareRow& row, const Comparison& comparison) {
                  fmt::format("noise alone moves KL from {:.3g} up to {:.3g}: more text is needed",
                              test.expected, test.limit));
   const Test& kl = row.tests.front();
-  const std::string noise =
-      fmt::format("KL {:.3g} where the types give {:.3g}, z {:+.1f}", kl.observed, kl.expected, kl.z);
+  const std::string noise = fmt::format("KL {:.3g} where the types give {:.3g}, z {:+.1f}", kl.observed,
+                                        kl.expected, std::round(kl.z * 10) / 10 + 0.0);
   if (row.p < kBulkChance)
     return say(CompareVerdict::expected_noise,
                fmt::format("{}; at the edge of the noise: {} (p {:.2g})", noise, figures(*worst), row.p));

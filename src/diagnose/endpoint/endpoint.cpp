@@ -95,7 +95,10 @@ Endpoint::Answer Endpoint::post(const std::string& path, const nlohmann::ordered
   if (too_late)
     throw UsageError(fmt::format("{}: the answer took longer than {} s", place(path), kAnswerSeconds));
   if (!result)
-    throw UsageError(fmt::format("{}: no answer: {}", place(path), httplib::to_string(result.error())));
+    throw UsageError(fmt::format("{}: no answer: {}", place(path),
+                                 result.error() == httplib::Error::Connection
+                                     ? "cannot connect; is the engine running?"
+                                     : httplib::to_string(result.error())));
   answer.status = result->status;
   return answer;
 }
