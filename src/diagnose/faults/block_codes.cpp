@@ -333,8 +333,6 @@ struct Q8Unsigned : BlockQ8_0 {
 };
 constexpr std::array kQ8Unsigned{describe<Q8Unsigned>()};
 
-constexpr std::string_view kFromTheFormat = "from the format: no public report";
-
 const std::array kFaults{
     Fault{.id = "nibbles-interleaved",
           .family = FaultFamily::block_decode,
