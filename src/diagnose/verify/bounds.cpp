@@ -155,7 +155,7 @@ Values norm_bound(const LockstepStep& step, const Norm& norm, const Arithmetic& 
       if (total == 0) continue;
       const double r = 1 / std::sqrt(total / double(n));
       const double r_error =
-          gamma(additions + 8, a.u) + 2 * e * deviation / total + double(n) * e * e / total;
+          gamma(additions + 8, a.u) + (moved + 2 * e * deviation + double(n) * e * e) / total;
       const size_t w0 = norm.weight.size() > n ? begin : 0;
       for (size_t j = 0; j < n; ++j) {
         const double w = norm.weight.empty() ? 1 : std::abs(double(norm.weight[w0 + j]));
