@@ -2,10 +2,15 @@
 # With sanitizers the vector sets are checked for addresses only, which keeps their compilation to a minute; what else could be wrong in the
 # kernels is the same code in generic.cpp.
 set(vector_flags "-O3;-fno-exceptions")
+set(generic_flags "-O2;-fno-exceptions")
 if(ASSAY_SANITIZE)
   set(vector_flags "-O1;-fno-exceptions;-fno-sanitize=undefined")
 endif()
-set_source_files_properties(${dir}/kernels/generic.cpp PROPERTIES COMPILE_OPTIONS "-O2;-fno-exceptions")
+if(ASSAY_FUZZ)
+  list(APPEND vector_flags -fno-sanitize=fuzzer-no-link)  # no fuzzer reaches them
+  list(APPEND generic_flags -fno-sanitize=fuzzer-no-link)
+endif()
+set_source_files_properties(${dir}/kernels/generic.cpp PROPERTIES COMPILE_OPTIONS "${generic_flags}")
 set_source_files_properties(${dir}/kernels/avx2.cpp PROPERTIES COMPILE_OPTIONS "${vector_flags};-mavx2;-mfma;-mf16c")
 set_source_files_properties(${dir}/kernels/avx512.cpp PROPERTIES COMPILE_OPTIONS
   "${vector_flags};-mavx512f;-mavx512bw;-mavx512dq;-mavx512vl;-mavx512vnni;-mfma;-mf16c;-mprefer-vector-width=512")
