@@ -1,7 +1,7 @@
 // Micro-benchmarks of the CPU kernels: every kernel set that runs here x every type with a product kernel,
 // and the other operations. One command builds and runs them:
 //
-//     ninja -C build kernels_bench && build/kernels_bench [--threads=2] [--benchmark_filter='matvec/.*/Q4_K']
+//     ninja -C build kernels_bench && build/kernels_bench [--threads=2] [--benchmark_filter='matvec/Q4_K/.*']
 //         [--benchmark_repetitions=5 --benchmark_report_aggregates_only] ...
 //
 // The machine's limits are measured first (src/cpu/limits.h) with the best kernel set and as many threads,
