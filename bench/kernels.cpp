@@ -6,13 +6,16 @@
 //
 // The machine's limits are measured first (src/cpu/limits.h) with the best kernel set and as many threads,
 // and printed above the table; `share` is the part of its limit that a row reaches:
-//   matvec/TYPE/SET       one token, as in generation: bytes/s of weights; limit: reading memory
-//   matmul/TYPE/SET/n     n tokens, as in prefill: operations/s (a multiply-add is two); limit: int8 or f32
-//   attention/KV/SET      one token at depth 2048 over 22 layers: bytes/s of keys and values; limit: reading
-//   memory round/FORM/SET, normalize/SET   activations to int8, RMS norm: bytes/s of f32 read, from the first
-//   cache level, one thread
+//
+//     matvec/TYPE/SET      one token, as in generation: bytes/s of weights; limit: memory
+//     matmul/TYPE/SET/n    n tokens, as in prefill: ops/s, a multiply-add is two; limit: int8 or f32
+//     attention/KV/SET     one token at depth 2048, 22 layers: bytes/s of keys and values; limit: memory
+//     round/FORM/SET       activations to int8, one thread, in the first cache level: bytes/s of f32
+//     normalize/SET        RMS norm, likewise
+//
 // Products and attention go through Ops, as models do: rounding of the token and the hand-out to threads are
-// part of what is measured.
+// part of what is measured. Where CPU (of the first thread) is far below Time, other processes had the
+// processor and the row says little. The warning of a DEBUG build is about Debian's libbenchmark alone.
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 
