@@ -2,15 +2,16 @@
 find_package(Threads REQUIRED)
 if(CMAKE_CROSSCOMPILING)
   # Another processor's libraries are not asked for: what is built does with headers, which Debian's cross compilers find, and with
-  # GoogleTest's source. Tests of properties (rapidcheck) do not link.
+  # GoogleTest's source. Tests of properties (rapidcheck) and of matchers (gmock) do not link.
   add_library(fmt::fmt INTERFACE IMPORTED)
   target_compile_definitions(fmt::fmt INTERFACE FMT_HEADER_ONLY)
   add_library(nlohmann_json::nlohmann_json INTERFACE IMPORTED)
   if(ASSAY_TESTS)
     add_library(rapidcheck INTERFACE IMPORTED)
+    add_library(GTest::gmock INTERFACE IMPORTED)
+    set(BUILD_GMOCK OFF)
     add_subdirectory(/usr/src/googletest ${CMAKE_BINARY_DIR}/googletest EXCLUDE_FROM_ALL)
     target_compile_options(gtest PRIVATE -w -O0)
-    target_compile_options(gmock PRIVATE -w -O0)
   endif()
 else()
   find_package(CLI11 REQUIRED)
