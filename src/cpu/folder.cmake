@@ -7,5 +7,6 @@ if(ASSAY_SANITIZE)
 endif()
 set_source_files_properties(${dir}/kernels/generic.cpp PROPERTIES COMPILE_OPTIONS "-O2;-fno-exceptions")
 set_source_files_properties(${dir}/kernels/avx2.cpp PROPERTIES COMPILE_OPTIONS "${vector_flags};-mavx2;-mfma;-mf16c")
-set_source_files_properties(${dir}/kernels/avx512.cpp PROPERTIES COMPILE_OPTIONS
-  "${vector_flags};-mavx512f;-mavx512bw;-mavx512dq;-mavx512vl;-mavx512vnni;-mfma;-mf16c;-mprefer-vector-width=512")
+set(avx512_flags "${vector_flags};-mavx512f;-mavx512bw;-mavx512dq;-mavx512vl;-mavx512vnni;-mfma;-mf16c;-mprefer-vector-width=512")
+set_source_files_properties(${dir}/kernels/avx512.cpp PROPERTIES COMPILE_OPTIONS "${avx512_flags}")
+set_source_files_properties(${dir}/kernels/avx512vbmi.cpp PROPERTIES COMPILE_OPTIONS "${avx512_flags};-mavx512vbmi")

@@ -1,0 +1,28 @@
+// AVX-512 with VNNI and VBMI: grids of the codebook types are looked up in registers.
+// GCC 12 warns of the undefined operands that its own AVX-512 header uses on purpose (GCC bug 105593).
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#endif
+#include "cpu/kernel_set.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#include "base/cpu_flags.h"
+#include "quant/codebooks.h"
+
+namespace assay::cpu {
+namespace {
+
+#include "cpu/kernels/avx512.inc"
+#include "cpu/kernels/body.inc"
+
+}  // namespace
+
+extern const KernelSet kernels_avx512vbmi;
+constinit const KernelSet kernels_avx512vbmi =
+    make_kernel_set("avx512vbmi", kAvx2Fma | kAvx512Vnni | kAvx512Vbmi);
+
+}  // namespace assay::cpu
+#endif
