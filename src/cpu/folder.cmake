@@ -10,3 +10,4 @@ set_source_files_properties(${dir}/kernels/avx2.cpp PROPERTIES COMPILE_OPTIONS "
 set(avx512_flags "${vector_flags};-mavx512f;-mavx512bw;-mavx512dq;-mavx512vl;-mavx512vnni;-mfma;-mf16c;-mprefer-vector-width=512")
 set_source_files_properties(${dir}/kernels/avx512.cpp PROPERTIES COMPILE_OPTIONS "${avx512_flags}")
 set_source_files_properties(${dir}/kernels/avx512vbmi.cpp PROPERTIES COMPILE_OPTIONS "${avx512_flags};-mavx512vbmi")
+set_source_files_properties(${dir}/kernels/avx512bf16.cpp PROPERTIES COMPILE_OPTIONS "${avx512_flags};-mavx512bf16")

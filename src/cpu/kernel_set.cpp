@@ -3,6 +3,8 @@
 #include <array>
 
 #include "base/cpu_flags.h"
+#include "cpu/kernels/bf16_dot.h"
+#include "quant/table.h"
 
 namespace assay::cpu {
 
@@ -28,6 +30,22 @@ const KernelSet& best_kernel_set() noexcept {
   for (const KernelSet* set : kernel_sets())
     if (runs_here(*set)) best = set;
   return *best;
+}
+
+const KernelSet* bf16_kernel_set() noexcept {
+#if defined(__x86_64__)
+  constexpr uint32_t kNeeds = kAvx2Fma | kAvx512Vnni | kAvx512Bf16;
+  static const KernelSet set = [] {
+    KernelSet with_dot = best_kernel_set();
+    with_dot.name = "avx512bf16";
+    with_dot.needs |= kNeeds;
+    with_dot.bf16_dot = true;
+    with_dot.product[find_quant_type("BF16")->id] = product_bf16_dot;
+    return with_dot;
+  }();
+  if (runs_here(set) && bf16_dot_is_as_specified()) return &set;
+#endif
+  return nullptr;
 }
 
 }  // namespace assay::cpu
