@@ -4,20 +4,44 @@
 
 #include "base/cpu_flags.h"
 #include "cpu/kernels/bf16_dot.h"
-#include "quant/table.h"
 
 namespace assay::cpu {
 
 #define ISA(name) extern const KernelSet kernels_##name;
+#define EXTENDED(name, base) extern const KernelExtension extension_##name;
 #include "cpu/kernels/isa.inc"
 #undef ISA
+#undef EXTENDED
+#if defined(__x86_64__)
+extern const KernelExtension extension_avx512bf16;
+#endif
+
+namespace {
+
+[[maybe_unused]] KernelSet extended(KernelSet set, const KernelExtension& extension) noexcept {
+  set.name = extension.name;
+  set.needs |= extension.needs;
+  for (const KernelExtension::Product& p : extension.products)
+    if (p.product) set.product[p.quant_id] = p.product;
+  return set;
+}
+
+}  // namespace
 
 std::span<const KernelSet* const> kernel_sets() noexcept {
-  static constexpr std::array kSets = {
-#define ISA(name) &kernels_##name,
+#define ISA(name)
+#define EXTENDED(name, base) \
+  static const KernelSet kernels_##name = extended(kernels_##base, extension_##name);
 #include "cpu/kernels/isa.inc"
 #undef ISA
+#undef EXTENDED
+#define ISA(name) &kernels_##name,
+#define EXTENDED(name, base) &kernels_##name,
+  static const std::array kSets = {
+#include "cpu/kernels/isa.inc"
   };
+#undef ISA
+#undef EXTENDED
   return kSets;
 }
 
@@ -34,13 +58,9 @@ const KernelSet& best_kernel_set() noexcept {
 
 const KernelSet* bf16_kernel_set() noexcept {
 #if defined(__x86_64__)
-  constexpr uint32_t kNeeds = kAvx2Fma | kAvx512Vnni | kAvx512Bf16;
   static const KernelSet set = [] {
-    KernelSet with_dot = best_kernel_set();
-    with_dot.name = "avx512bf16";
-    with_dot.needs |= kNeeds;
+    KernelSet with_dot = extended(best_kernel_set(), extension_avx512bf16);
     with_dot.bf16_dot = true;
-    with_dot.product[find_quant_type("BF16")->id] = product_bf16_dot;
     return with_dot;
   }();
   if (runs_here(set) && bf16_dot_is_as_specified()) return &set;

@@ -124,6 +124,17 @@ struct KernelSet {
                  bool adjacent) noexcept = nullptr;
 };
 
+/// Products of an instruction set that serves a few types only: they replace those of another set.
+struct KernelExtension {
+  std::string_view name;
+  uint32_t needs = 0;  // CpuFlag bits, all required beside those of the set
+  struct Product {
+    uint32_t quant_id = 0;
+    void (*product)(const TileJob&) noexcept = nullptr;
+  };
+  Product products[8] = {};  // up to the first null
+};
+
 /// Every set that was built, slowest first; the first is complete and runs everywhere.
 std::span<const KernelSet* const> kernel_sets() noexcept;
 bool runs_here(const KernelSet& set) noexcept;

@@ -10,6 +10,7 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
+#include "base/cpu_flags.h"
 #include "cpu/kernel_set.h"
 #include "quant/codebooks.h"
 
@@ -108,13 +109,17 @@ void bf16_tiles(const TileJob& job, size_t tile) {
     for (size_t i = 0; i < kTiles; ++i) finish(job, tile + i, t, acc[t * kTiles + i]);
 }
 
-}  // namespace
-
 void product_bf16_dot(const TileJob& job) noexcept {
   size_t tile = 0;
   for (; tile + 4 <= job.n_tiles; tile += 4) bf16_tiles<4>(job, tile);
   for (; tile < job.n_tiles; ++tile) bf16_tiles<1>(job, tile);
 }
+
+}  // namespace
+
+extern const KernelExtension extension_avx512bf16;
+constinit const KernelExtension extension_avx512bf16 = {
+    "avx512bf16", kAvx2Fma | kAvx512Vnni | kAvx512Bf16, {{FormatBF16::kId, product_bf16_dot}}};
 
 bool bf16_dot_is_as_specified() noexcept {
   // Two fused multiply-adds keep what two unfused ones would lose or overflow: 2^-120 + 2^-130 and -2^127 +
