@@ -60,9 +60,7 @@ def our_turn(file, depth):
         [options.program, "bench", file, "--json", "-r", "2", "-p", str(N_PROMPT), "-n", str(N_GENERATE), "-d", str(depth),
          "-t", str(options.threads), "--batch", str(N_PROMPT)], check=True, capture_output=True).stdout)
     prefill, generate = told["prefill"], told["generate"]
-    share = prefill["share_of_int8"] * prefill["high"] / prefill["per_second"]
-    if kind in FLOATS:
-        share *= told["int8_gop_per_s"] / told["f32_gflop_per_s"]
+    share = prefill["share_of_multiply_adds"] * prefill["high"] / prefill["per_second"]
     return ((prefill["high"], share), (generate["high"], generate["share_of_read"] * generate["high"] / generate["per_second"]), told)
 
 

@@ -14,6 +14,9 @@ function(assay_folder name)
   if(sources)
     add_library(assay_${name} STATIC ${sources})
     target_link_libraries(assay_${name} PUBLIC ${ARG_USES} ${ARG_LINKS})
+    if(ASSAY_FUZZ)
+      target_compile_options(assay_${name} PRIVATE -fsanitize=fuzzer-no-link)  # coverage, which leads the fuzzers
+    endif()
   else()
     add_library(assay_${name} INTERFACE)
     target_link_libraries(assay_${name} INTERFACE ${ARG_USES} ${ARG_LINKS})
@@ -30,9 +33,8 @@ function(assay_folder name)
     target_link_libraries(${name}_test PRIVATE assay_${name} ${ARG_TEST_USES} GTest::gtest GTest::gmock GTest::gtest_main
                           rapidcheck nlohmann_json::nlohmann_json)
     target_compile_definitions(${name}_test PRIVATE ASSAY_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
-    if(ASSAY_SANITIZE)
-      target_compile_options(${name}_test PRIVATE -O0)  # half the time to compile; what is checked is the library
-    endif()
+    # What is checked is the library: tests themselves are compiled as quickly as they can be.
+    target_compile_options(${name}_test PRIVATE $<IF:$<BOOL:${ASSAY_SANITIZE}>,-O0,-O1>)
     gtest_discover_tests(${name}_test DISCOVERY_TIMEOUT 60 DISCOVERY_MODE PRE_TEST)
   endif()
 endfunction()

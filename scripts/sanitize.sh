@@ -7,7 +7,6 @@ cd "$(dirname "$0")/.."
 case ${1:-} in
   memory)
     build=build-fuzz
-    # Fuzzers link their own main; the flag only adds coverage to the code under test.
     scripts/fuzz.sh --configure
     programs=(base_test quant_test gguf_test tokenizer_test jinja_test sampling_test cpu_test quantize_test judge_test runtime_test
               diagnose_test models_test)

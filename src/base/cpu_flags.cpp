@@ -22,7 +22,7 @@ uint32_t cpu_flags() noexcept {
 #elif defined(__aarch64__) && defined(__linux__)
   if (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) flags |= kNeonDot;
 #elif defined(__aarch64__) && defined(__APPLE__)
-  flags |= kNeonDot;  // every Apple silicon
+  flags |= kNeonDot;  // every Mac with this processor
 #endif
   return flags;
 }

@@ -21,6 +21,7 @@ struct Options {
   ModelOptions model;
   std::string synthetic, keep;
   SpeedOptions speed;
+  std::vector<size_t> n_sequences = {1};
   bool json = false, limits_only = false;
 };
 
@@ -44,6 +45,49 @@ struct TemporaryModel {
     if (!keep) std::filesystem::remove(path, ignored);
   }
 };
+
+/// Measures prefill and generation with the sequences of `o.speed`; adds them to `json`, or prints them.
+void measure(const Options& o, LoadedModel& loaded, const cpu::Limits& limits, nlohmann::ordered_json& json) {
+  const Model& model = loaded.model();
+  const size_t n = o.speed.n_sequences;
+  const Speed speed = measure_speed(loaded, o.speed, {});
+  const Spread prefill = rates(speed.prefill, o.speed.n_prompt),
+               generate = rates(speed.generate, o.speed.n_generate * n);
+  const double product_seconds = product_seconds_per_token(model, limits.int8_ops, limits.float_ops);
+  // Of one forward pass; the KV cache as it is halfway.
+  const double read_bytes =
+      bytes_per_token(model) + double(n) * (double(o.speed.depth) + double(o.speed.n_generate) / 2) *
+                                   kv_bytes_per_position(model, o.model.kv_type);
+  const double read_share = generate.median / double(n) * read_bytes / limits.read_bytes;
+  if (o.speed.n_prompt != 0)
+    json["prefill"] = {{"tokens", o.speed.n_prompt},
+                       {"per_second", prefill.median},
+                       {"low", prefill.low},
+                       {"high", prefill.high},
+                       {"share_of_multiply_adds", prefill.median * product_seconds}};
+  if (o.speed.n_generate != 0) {
+    const nlohmann::ordered_json generated = {{"sequences", n},
+                                              {"tokens", o.speed.n_generate},
+                                              {"per_second", generate.median},
+                                              {"low", generate.low},
+                                              {"high", generate.high},
+                                              {"share_of_read", read_share},
+                                              {"share_of_multiply_adds", generate.median * product_seconds}};
+    if (o.n_sequences.size() == 1)
+      json["generate"] = generated;
+    else
+      json["generate"].push_back(generated);
+  }
+  if (o.json) return;
+  if (o.speed.n_prompt != 0)
+    print(fmt::format(
+        "prefill  {:4} tokens {:8.1f} t/s ({:.1f}-{:.1f})  {:3.0f} % of the multiply-add limit\n",
+        o.speed.n_prompt, prefill.median, prefill.low, prefill.high, 100 * prefill.median * product_seconds));
+  if (o.speed.n_generate != 0)
+    print(fmt::format("generate {:4} tokens {:8.1f} t/s ({:.1f}-{:.1f})  {:3.0f} % of the read limit{}\n",
+                      o.speed.n_generate, generate.median, generate.low, generate.high, 100 * read_share,
+                      n == 1 ? "" : fmt::format(", {} sequences at once", n)));
+}
 
 ExitStatus run(Options& o) {
   ThreadPool pool(o.model.n_threads ? o.model.n_threads : ThreadPool::default_threads());
@@ -78,35 +122,17 @@ ExitStatus run(Options& o) {
     const Model& model = loaded->model();
     o.speed.session.n_batch = o.model.n_batch;
     o.speed.session.kv_type = o.model.kv_type;
-    const Speed speed = measure_speed(*loaded, o.speed, {});
-    const Spread prefill = rates(speed.prefill, o.speed.n_prompt),
-                 generate = rates(speed.generate, o.speed.n_generate);
-    const double read_share = generate.median * bytes_per_token(model) / limits.read_bytes;
-    const double int8_share = prefill.median * 2 * multiply_adds_per_token(model) / limits.int8_ops;
     json["model"] = {{"file", o.synthetic.empty() ? o.model.path : o.synthetic},
                      {"bytes", model.file().n_bytes()}};
     json["depth"] = o.speed.depth;
-    json["prefill"] = {{"tokens", o.speed.n_prompt},
-                       {"per_second", prefill.median},
-                       {"low", prefill.low},
-                       {"high", prefill.high},
-                       {"share_of_int8", int8_share}};
-    json["generate"] = {{"tokens", o.speed.n_generate},
-                        {"per_second", generate.median},
-                        {"low", generate.low},
-                        {"high", generate.high},
-                        {"share_of_read", read_share}};
-    if (!o.json) {
+    if (!o.json)
       print(fmt::format("model    {}, {:.0f} MB; {} rounds, medians (lowest-highest), depth {}\n",
                         printable(o.synthetic.empty() ? o.model.path : o.synthetic),
                         double(model.file().n_bytes()) / 1e6, o.speed.n_rounds, o.speed.depth));
-      if (o.speed.n_prompt != 0)
-        print(fmt::format("prefill  {:4} tokens {:8.1f} t/s ({:.1f}-{:.1f})  {:3.0f} % of the int8 limit\n",
-                          o.speed.n_prompt, prefill.median, prefill.low, prefill.high, 100 * int8_share));
-      if (o.speed.n_generate != 0)
-        print(fmt::format("generate {:4} tokens {:8.1f} t/s ({:.1f}-{:.1f})  {:3.0f} % of the read limit\n",
-                          o.speed.n_generate, generate.median, generate.low, generate.high,
-                          100 * read_share));
+    for (const size_t n : o.n_sequences) {
+      o.speed.n_sequences = n;
+      measure(o, *loaded, limits, json);
+      o.speed.n_prompt = 0;  // the same for every number of sequences
     }
   }
   if (o.json) print(json.dump(2) + "\n");
@@ -123,6 +149,11 @@ std::function<ExitStatus()> define(CLI::App& app) {
   app.add_option("-p,--n-prompt", o->speed.n_prompt, "Tokens of the prefill; 0: none")->capture_default_str();
   app.add_option("-n,--n-generate", o->speed.n_generate, "Tokens generated; 0: none")->capture_default_str();
   app.add_option("-d,--depth", o->speed.depth, "Tokens in the KV cache before either")->capture_default_str();
+  app.add_option("-s,--sequences", o->n_sequences,
+                 "Sequences generated at once, a token of each in a forward pass; several numbers: in turn")
+      ->delimiter(',')
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
   app.add_option("-r,--rounds", o->speed.n_rounds, "Rounds")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
@@ -140,6 +171,7 @@ std::function<ExitStatus()> define(CLI::App& app) {
 extern const Command command_bench{"bench", "Measure speed beside the machine's limits",
                                    "Example: assay bench model.gguf\n"
                                    "         assay bench --synthetic tinyllama-1.1b:q4_k_m\n"
+                                   "         assay bench model.gguf -s 1,8,32\n"
                                    "         assay bench --limits --json",
                                    define};
 

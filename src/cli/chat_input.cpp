@@ -1,5 +1,6 @@
 #include "cli/chat_input.h"
 
+#include "base/json.h"
 #include "cli/input.h"
 
 namespace assay::cli {
@@ -13,15 +14,11 @@ nlohmann::ordered_json read_messages(const std::string& path) {
   using Json = nlohmann::ordered_json;
   constexpr int kDeepest = 64;
   const std::string name = path == "-" ? "standard input" : printable(path, 1000);
-  const auto check_depth = [&](int depth, Json::parse_event_t, Json&) {
-    if (depth > kDeepest) throw UsageError(name + ": is nested deeper than " + std::to_string(kDeepest));
-    return true;
-  };
   Json json;
   try {
-    json = Json::parse(read_text(path), check_depth);
-  } catch (const Json::parse_error& error) {
-    throw UsageError(name + " at byte " + std::to_string(error.byte) + ": is not JSON");
+    json = parse_json<Json>(read_text(path), kDeepest);
+  } catch (const BadJson& error) {
+    throw UsageError(fmt::format("{} at byte {}: {}", name, error.byte, error.what()));
   }
   if (json.is_array()) json = Json{{"messages", std::move(json)}};
   if (!json.is_object() || !json.contains("messages") || !json["messages"].is_array())

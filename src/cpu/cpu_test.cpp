@@ -18,13 +18,19 @@ namespace {
 
 using cpu::KernelSet;
 
-std::vector<const KernelSet*> sets_that_run() {
-  std::vector<const KernelSet*> sets;
-  for (const KernelSet* set : cpu::kernel_sets())
-    if (cpu::runs_here(*set))
-      sets.push_back(set);
-    else
-      std::cout << "[ SKIPPED  ] " << set->name << ": this processor lacks the instructions\n";
+/// Says once what runs, and what cannot.
+const std::vector<const KernelSet*>& sets_that_run() {
+  static const std::vector<const KernelSet*> sets = [] {
+    std::vector<const KernelSet*> found;
+    for (const KernelSet* set : cpu::kernel_sets())
+      if (cpu::runs_here(*set)) {
+        found.push_back(set);
+        std::cout << "[ KERNELS  ] " << set->name << "\n";
+      } else {
+        std::cout << "[ SKIPPED  ] " << set->name << ": this processor lacks the instructions\n";
+      }
+    return found;
+  }();
   return sets;
 }
 

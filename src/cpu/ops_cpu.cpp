@@ -130,36 +130,39 @@ class CpuOps final : public Ops {
   void attention(Name, size_t layer, Tensor out, Tensor q, const Batch& batch,
                  const AttentionParams& p) noexcept override {
     const size_t heads_per_kv = p.n_heads / p.n_kv_heads;
+    attend_items_.clear();
     for (size_t first = 0, last; first < q.n_rows; first = last) {  // rows of one sequence share its keys
       for (last = first + 1; last < q.n_rows && batch.caches[last] == batch.caches[first];) ++last;
-      const auto& cache = static_cast<const CpuKv&>(*batch.caches[first]);
       const size_t n_queries = (last - first) * heads_per_kv;
-      const size_t n_jobs = (n_queries + kMaxQueries - 1) / kMaxQueries;
-      pool_.run(p.n_kv_heads * n_jobs, [&](size_t item) {
-        const size_t kv_head = item / n_jobs, first_query = item % n_jobs * kMaxQueries;
-        AttendJob job;
-        job.keys = cache.keys(layer, kv_head);
-        job.values = cache.values(layer, kv_head);
-        job.value_stride = cache.value_stride();
-        job.half = cache.half();
-        job.head_dim = p.head_dim;
-        job.scale = float(p.scale);
-        job.soft_cap = float(p.soft_cap);
-        job.n_queries = std::min(kMaxQueries, n_queries - first_query);
-        for (size_t j = 0; j < job.n_queries; ++j) {
-          const size_t i = first + (first_query + j) / heads_per_kv;
-          const size_t column = (kv_head * heads_per_kv + (first_query + j) % heads_per_kv) * p.head_dim;
-          job.queries[j] = row(q, i) + column;
-          job.outs[j] = row(out, i) + column;
-          job.end[j] = size_t(batch.positions[i]) + 1;
-          job.begin[j] = p.window != 0 && job.end[j] > p.window ? job.end[j] - p.window : 0;
-        }
-        thread_local std::vector<float> scratch;
-        if (scratch.size() < kMaxQueries * job.value_stride) scratch.resize(kMaxQueries * job.value_stride);
-        job.scratch = scratch.data();
-        kernels_.attend(job);
-      });
+      for (size_t kv_head = 0; kv_head < p.n_kv_heads; ++kv_head)
+        for (size_t query = 0; query < n_queries; query += kMaxQueries)
+          attend_items_.push_back({first, kv_head, query, std::min(kMaxQueries, n_queries - query)});
     }
+    pool_.run(attend_items_.size(), [&](size_t item) {
+      const auto [first, kv_head, first_query, n_queries] = attend_items_[item];
+      const auto& cache = static_cast<const CpuKv&>(*batch.caches[first]);
+      AttendJob job;
+      job.keys = cache.keys(layer, kv_head);
+      job.values = cache.values(layer, kv_head);
+      job.value_stride = cache.value_stride();
+      job.half = cache.half();
+      job.head_dim = p.head_dim;
+      job.scale = float(p.scale);
+      job.soft_cap = float(p.soft_cap);
+      job.n_queries = n_queries;
+      for (size_t j = 0; j < n_queries; ++j) {
+        const size_t i = first + (first_query + j) / heads_per_kv;
+        const size_t column = (kv_head * heads_per_kv + (first_query + j) % heads_per_kv) * p.head_dim;
+        job.queries[j] = row(q, i) + column;
+        job.outs[j] = row(out, i) + column;
+        job.end[j] = size_t(batch.positions[i]) + 1;
+        job.begin[j] = p.window != 0 && job.end[j] > p.window ? job.end[j] - p.window : 0;
+      }
+      thread_local std::vector<float> scratch;
+      if (scratch.size() < kMaxQueries * job.value_stride) scratch.resize(kMaxQueries * job.value_stride);
+      job.scratch = scratch.data();
+      kernels_.attend(job);
+    });
   }
 
   void activate(Name, Tensor x, Activation f) noexcept override {
@@ -218,6 +221,10 @@ class CpuOps final : public Ops {
   };
   struct Item {
     uint32_t product, group, tile, n_tiles;
+  };
+  /// Query heads that share a KV head, of the sequence whose rows begin at first_row.
+  struct AttendItem {
+    size_t first_row, kv_head, first_query, n_queries;
   };
 
   /// out row s = product of input row s / slots_per_row, for the rows of every group.
@@ -359,6 +366,7 @@ class CpuOps final : public Ops {
   std::vector<uint32_t> order_;
   std::vector<Group> groups_;
   std::vector<Item> items_;
+  std::vector<AttendItem> attend_items_;
   std::vector<int32_t> expert_ids_;
   Angles angles_[2];  // models with local and global layers alternate between two
   size_t next_angles_ = 0;

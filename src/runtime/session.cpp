@@ -98,6 +98,33 @@ Status Session::prefill(std::span<const int32_t> ids, const RowCallback& row,
   return Status::ok;
 }
 
+Status Session::step_together(std::span<Session* const> sessions, std::span<const int32_t> ids) {
+  assert(sessions.size() == ids.size());
+  for (const Session* s : sessions)
+    if (s->n_left() == 0) return Status::context_full;
+  while (!sessions.empty()) {
+    Session& first = *sessions[0];
+    const size_t n = std::min(sessions.size(), first.n_batch_);
+    for (size_t i = 0; i < n; ++i) {
+      first.positions_[i] = int32_t(sessions[i]->ids_.size());
+      first.caches_[i] = sessions[i]->kv_.get();
+    }
+    const Batch batch{ids.first(n), {first.positions_.data(), n}, {first.caches_.data(), n}};
+    first.model_.run(first.ops_, batch, *first.workspace_);
+    std::fill_n(first.caches_.begin(), n, first.kv_.get());
+    for (size_t begin = 0; begin < n; begin += first.n_logit_rows_) {
+      const size_t count = std::min(n - begin, first.n_logit_rows_);
+      const Tensor logits = first.model_.logits(first.ops_, *first.workspace_, begin, count);
+      for (size_t i = 0; i < count; ++i)
+        first.ops_.read(logits.rows(i, 1), sessions[begin + i]->logits_.data());
+    }
+    for (size_t i = 0; i < n; ++i) sessions[i]->ids_.push_back(ids[i]);
+    sessions = sessions.subspan(n);
+    ids = ids.subspan(n);
+  }
+  return Status::ok;
+}
+
 uint64_t Session::kv_bytes() const {
   const KvShape& s = kv_->shape();
   return uint64_t(2) * s.n_layers * s.n_kv_heads * s.head_dim * s.n_ctx * (s.type == KvType::f16 ? 2 : 4);

@@ -41,6 +41,10 @@ class Session {
                  const std::atomic<bool>* cancel = nullptr);
   /// Appends one token: prefill() of one.
   Status step(int32_t id) { return prefill({&id, 1}); }
+  /// step(ids[i]) of sessions[i], in forward passes that read the weights once for n_batch of the first
+  /// session, and the output's once for its n_logit_rows; the logits are those of the lone steps. The
+  /// sessions are of one model and Ops, none twice. Nothing is appended when one has no room (context_full).
+  static Status step_together(std::span<Session* const> sessions, std::span<const int32_t> ids);
 
   /// Logits after the last token (vocab_size). Zeros before the first.
   std::span<const float> logits() const { return {logits_.data(), n_vocab_}; }

@@ -5,6 +5,7 @@
 #include <rapidcheck/gtest.h>
 
 #include <cmath>
+#include <deque>
 
 #include "runtime/generate.h"
 #include "runtime/loaded_model.h"
@@ -45,6 +46,38 @@ TEST(Session, LogitsDoNotDependOnHowTheTokensCome) {
   Session session = make_session(16);
   for (const int32_t id : kIds) EXPECT_EQ(session.step(id), Status::ok);
   EXPECT_EQ(logits_of(session), expected);
+}
+
+TEST(Session, SteppingTogetherIsSteppingAlone) {
+  for (const size_t n_batch : {1, 3, 4, 9})
+    for (const size_t n_logit_rows : {1, 2, 9}) {
+      std::deque<Session> sessions;
+      std::vector<Session*> together;
+      for (size_t i = 0; i < 4; ++i) {  // each of its own length and text
+        together.push_back(&sessions.emplace_back(make_session(16, n_batch, n_logit_rows)));
+        EXPECT_EQ(sessions.back().prefill(std::span(kIds).first(1 + i)), Status::ok);
+      }
+      for (size_t step = 0; step < 3; ++step) {
+        std::vector<int32_t> ids;
+        for (size_t i = 0; i < 4; ++i) ids.push_back(kIds[(1 + i + step) % kIds.size()]);
+        EXPECT_EQ(Session::step_together(together, ids), Status::ok);
+      }
+      for (size_t i = 0; i < 4; ++i) {
+        std::vector<int32_t> ids;
+        for (size_t j = 0; j < 1 + i + 3; ++j) ids.push_back(kIds[j % kIds.size()]);
+        EXPECT_EQ(std::vector(sessions[i].ids().begin(), sessions[i].ids().end()), ids);
+        EXPECT_EQ(logits_of(sessions[i]), logits_after(ids));
+      }
+    }
+}
+
+TEST(Session, SteppingTogetherNeedsRoomInAll) {
+  Session wide = make_session(16), full = make_session(1);
+  EXPECT_EQ(full.step(kIds[0]), Status::ok);
+  Session* const both[] = {&wide, &full};
+  EXPECT_EQ(Session::step_together(both, std::span(kIds).first(2)), Status::context_full);
+  EXPECT_TRUE(wide.ids().empty());
+  EXPECT_EQ(full.ids().size(), 1u);
 }
 
 TEST(Session, RowsAreTheLogitsOfEveryPrefix) {

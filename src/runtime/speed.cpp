@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <deque>
 
 namespace assay {
 namespace {
@@ -32,18 +33,29 @@ Speed measure_speed(LoadedModel& model, const SpeedOptions& o,
   for (size_t i = 0; i < ids.size(); ++i) ids[i] = int32_t((i * 7919 + 1) % vocab_size);
   SessionOptions options = o.session;
   options.n_ctx = ids.size();
-  Session session(model.model(), model.ops(), options);
+  options.n_logit_rows = o.n_sequences;
+  std::deque<Session> sessions;
+  std::vector<Session*> together;
   const std::span<const int32_t> all(ids);
-  session.prefill(all.first(o.depth));
+  for (size_t i = 0; i < o.n_sequences; ++i) {
+    together.push_back(&sessions.emplace_back(model.model(), model.ops(), options));
+    sessions.back().prefill(all.first(o.depth));
+    options.n_logit_rows = 1;  // the first one's workspace serves all
+  }
+  Session& session = sessions.front();
+  std::vector<int32_t> next(o.n_sequences);
   Speed speed;
   for (size_t round = 0; round < o.n_rounds; ++round) {
     session.truncate(o.depth);
     if (o.n_prompt != 0)
       speed.prefill.push_back(seconds([&] { session.prefill(all.subspan(o.depth, o.n_prompt)); }));
-    session.truncate(o.depth);
+    for (Session& s : sessions) s.truncate(o.depth);
     if (o.n_generate != 0)
       speed.generate.push_back(seconds([&] {
-        for (size_t i = 0; i < o.n_generate; ++i) session.step(ids[o.depth + i]);
+        for (size_t i = 0; i < o.n_generate; ++i) {
+          for (size_t s = 0; s < sessions.size(); ++s) next[s] = ids[(o.depth + i + s) % ids.size()];
+          Session::step_together(together, next);
+        }
       }));
     if (after_round) after_round(round);
   }
@@ -54,8 +66,16 @@ double bytes_per_token(const Model& model) {
   return sum_over_products(model, [](const Weight& w) { return double(w.bytes.size()); });
 }
 
-double multiply_adds_per_token(const Model& model) {
-  return sum_over_products(model, [](const Weight& w) { return double(w.n_rows * w.n_cols * w.n_experts); });
+double kv_bytes_per_position(const Model& model, KvType type) {
+  const Hparams& h = model.hparams();
+  return 2.0 * double(h.n_layers * h.n_kv_heads * h.head_dim) * (type == KvType::f16 ? 2 : 4);
+}
+
+double product_seconds_per_token(const Model& model, double int8_ops, double float_ops) {
+  return sum_over_products(model, [&](const Weight& w) {
+    return 2.0 * double(w.n_rows * w.n_cols * w.n_experts) /
+           (w.type->activations == Activations::f32 ? float_ops : int8_ops);
+  });
 }
 
 }  // namespace assay

@@ -10,7 +10,8 @@ namespace assay {
 
 struct SpeedOptions {
   size_t n_prompt = 512, n_generate = 64;
-  size_t depth = 0;  // tokens in the KV cache before either
+  size_t depth = 0;        // tokens in the KV cache before either
+  size_t n_sequences = 1;  // generated at once, a token of each in one forward pass
   size_t n_rounds = 5;
   SessionOptions session;
 };
@@ -26,7 +27,11 @@ Speed measure_speed(LoadedModel& model, const SpeedOptions& options,
 
 /// Weight bytes that one generated token reads: every product's matrices, of experts only the chosen.
 double bytes_per_token(const Model& model);
-/// Multiply-adds of one token's products.
-double multiply_adds_per_token(const Model& model);
+/// Bytes of keys and values that attention reads for each position that a token sees, all layers.
+double kv_bytes_per_position(const Model& model, KvType type);
+/// Seconds that one token's products take at the least when int8 and f32 multiply-adds each count as two
+/// operations and go at these rates (operations a second); a weight counts as the kind that its type's
+/// products are of.
+double product_seconds_per_token(const Model& model, double int8_ops, double float_ops);
 
 }  // namespace assay

@@ -2,10 +2,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
-#include <set>
 
 #include "base/byte_reader.h"
+#include "base/json.h"
 #include "diagnose/dumps/dump.h"
 
 namespace assay {
@@ -16,21 +15,11 @@ using Json = nlohmann::json;
 constexpr uint64_t kMaxHeaderBytes = uint64_t(16) << 20;
 constexpr int kMaxDepth = 3;  // {name: {key: [number]}}
 
-/// The header as JSON, names unique, no deeper than the format has it: what hostile text can cost is bounded
-/// by its length.
 Json parse_header(std::string_view text, const Place& place) {
-  std::set<std::string> keys[kMaxDepth + 1];
-  const auto check = [&](int depth, Json::parse_event_t event, Json& value) {
-    if (depth > kMaxDepth) throw BadValue(place, fmt::format("JSON nested deeper than {}", kMaxDepth));
-    if (event == Json::parse_event_t::object_start && depth < kMaxDepth) keys[depth + 1].clear();
-    if (event == Json::parse_event_t::key && !keys[depth].insert(value.get<std::string>()).second)
-      throw BadValue(place, "key \"" + printable(value.get<std::string>()) + "\" is there twice");
-    return true;
-  };
   try {
-    return Json::parse(text, check);
-  } catch (const Json::parse_error& error) {
-    throw BadValue({place.file, place.item, place.offset + error.byte}, "is not JSON");
+    return parse_json(text, kMaxDepth);
+  } catch (const BadJson& error) {
+    throw BadValue({place.file, place.item, place.offset + error.byte}, error.what());
   }
 }
 

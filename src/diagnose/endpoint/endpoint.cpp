@@ -6,7 +6,7 @@
 #include <chrono>
 #include <thread>
 
-#include "base/load_error.h"
+#include "base/json.h"
 
 namespace assay {
 namespace {
@@ -108,15 +108,10 @@ nlohmann::json Endpoint::need_json(const std::string& path, const Answer& answer
     throw UsageError(
         fmt::format("{}: HTTP status {}: {}", place(path), answer.status, complaint(answer.body)));
   constexpr int kDeepest = 64;
-  const auto check_depth = [&](int depth, nlohmann::json::parse_event_t, nlohmann::json&) {
-    if (depth > kDeepest)
-      throw UsageError(fmt::format("{}: the answer is nested deeper than {}", place(path), kDeepest));
-    return true;
-  };
   try {
-    return nlohmann::json::parse(answer.body, check_depth);
-  } catch (const nlohmann::json::parse_error& error) {
-    throw UsageError(fmt::format("{}: the answer is not JSON at byte {}", place(path), error.byte));
+    return parse_json(answer.body, kDeepest);
+  } catch (const BadJson& error) {
+    throw UsageError(fmt::format("{}: the answer at byte {}: {}", place(path), error.byte, error.what()));
   }
 }
 

@@ -1,9 +1,8 @@
 #include <fmt/format.h>
 
 #include <charconv>
-#include <nlohmann/json.hpp>
 
-#include "base/load_error.h"
+#include "base/json.h"
 #include "diagnose/tokens/diagnose_tokens.h"
 
 namespace assay {
@@ -41,15 +40,11 @@ const Json& list_of(const Json& json, const std::string& name) {
 std::vector<int32_t> parse_token_dump(const std::string& text, const std::string& name) {
   if (text.find_first_not_of("-0123456789, \n\t\r") == std::string::npos) return parse_list(text, name);
   constexpr int kDeepest = 8;
-  const auto check_depth = [&](int depth, Json::parse_event_t, Json&) {
-    if (depth > kDeepest) throw UsageError(fmt::format("{}: is nested deeper than {}", name, kDeepest));
-    return true;
-  };
   Json json;
   try {
-    json = Json::parse(text, check_depth);
-  } catch (const Json::parse_error& error) {
-    throw UsageError(fmt::format("{} at byte {}: is not JSON", name, error.byte));
+    json = parse_json(text, kDeepest);
+  } catch (const BadJson& error) {
+    throw UsageError(fmt::format("{} at byte {}: {}", name, error.byte, error.what()));
   }
   const Json* list = &list_of(json, name);
   if (list->size() == 1 && list->front().is_array()) list = &list->front();  // a batch of one
