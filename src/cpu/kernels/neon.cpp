@@ -270,10 +270,11 @@ ASSAY_INLINE B b_mirror(B x, B bits) {
 /// Trit n of bytes in TQ1_0's code: the n-th digit after the point, in base 3, of byte / 256.
 template <int n>
 ASSAY_INLINE B b_trit(B x) {
-  constexpr uint8_t kPowers[] = {1, 3, 9, 27, 81}, kPower = kPowers[n];
+  constexpr uint8_t kPowers[] = {1, 3, 9, 27, 81};
+  const uint8x16_t power = vdupq_n_u8(kPowers[n]);
   return each<B>(
-      [](auto p) ASSAY_LAMBDA_INLINE {
-        const uint8x16_t fraction = vmulq_u8(p, vdupq_n_u8(kPower));
+      [power](auto p) ASSAY_LAMBDA_INLINE {
+        const uint8x16_t fraction = vmulq_u8(p, power);
         // Comparisons give -1: digits 1 and 2 begin at 86 / 256 and 171 / 256.
         return vsubq_u8(vsubq_u8(vdupq_n_u8(0), vcgeq_u8(fraction, vdupq_n_u8(86))),
                         vcgeq_u8(fraction, vdupq_n_u8(171)));
