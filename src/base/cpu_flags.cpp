@@ -17,6 +17,8 @@ uint32_t cpu_flags() noexcept {
       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
       __builtin_cpu_supports("avx512vnni"))
     flags |= kAvx512Vnni;
+  if (__builtin_cpu_supports("avx512vbmi")) flags |= kAvx512Vbmi;
+  if (__builtin_cpu_supports("avx512bf16")) flags |= kAvx512Bf16;
 #elif defined(__aarch64__) && defined(__linux__)
   if (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) flags |= kNeonDot;
 #elif defined(__aarch64__) && defined(__APPLE__)

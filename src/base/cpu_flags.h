@@ -8,7 +8,9 @@ namespace assay {
 enum CpuFlag : uint32_t {
   kAvx2Fma = 1,     // AVX2, FMA3, F16C
   kAvx512Vnni = 2,  // AVX-512 F, BW, DQ, VL and VNNI
-  kNeonDot = 4,     // AArch64 Advanced SIMD with the dot product extension and half conversions
+  kAvx512Vbmi = 8,
+  kAvx512Bf16 = 16,
+  kNeonDot = 4,  // AArch64 Advanced SIMD with the dot product extension and half conversions
 };
 
 /// The flags of this machine, as a sum of CpuFlag bits.

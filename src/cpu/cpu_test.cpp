@@ -3,10 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
+#include <cstring>
 #include <random>
 
+#include "base/half.h"
 #include "cpu/ops_cpu.h"
 #include "twin/ops_twin.h"
 
@@ -128,6 +131,39 @@ TEST_P(LinearOf, EveryKernelSetEqualsTwin) {
             const std::unique_ptr<Ops> ops = make_cpu_ops(*pool, {set, {}});
             ASSERT_TRUE(same_bits(product(*ops, linear, n_tokens, x, packed), expected));
           }
+    }
+}
+
+TEST(Bf16Dot, EqualsItsTwin) {
+  const KernelSet* const set = cpu::bf16_kernel_set();
+  if (!set) GTEST_SKIP() << "this processor has no BF16 dot as docs/arithmetic.md specifies it";
+  std::mt19937 rng(4);
+  ThreadPool one(1), two(2);
+  const QuantType& type = *find_quant_type("BF16");
+  for (const int spread :
+       {4, 30, 120})  // 120: subnormals, products that leave the range, sums at the edge of 2^-126
+    for (const auto& [n_rows, n_cols, n_tokens] : std::initializer_list<std::array<size_t, 3>>{
+             {16, 2, 1}, {1, 1, 3}, {65, 31, 2}, {80, 64, 9}, {129, 77, 33}, {16, 1025, 5}, {70, 514, 1}}) {
+      const auto value = [&] {
+        const double x =
+            std::ldexp(1 + double(rng() % 4096) / 4096, int(rng() % (2 * unsigned(spread))) - spread);
+        return rng() % 2 ? x : -x;
+      };
+      std::vector<std::byte> bytes(2 * n_rows * n_cols);
+      for (size_t i = 0; i < bytes.size(); i += 2) {
+        const uint16_t bits = rng() % 64 == 0 ? uint16_t(rng() & 0x80ff) : float_to_bf16(float(value()));
+        std::memcpy(&bytes[i], &bits, 2);
+      }
+      std::vector<double> x(n_tokens * n_cols);
+      for (double& v : x) v = rng() % 64 == 0 ? std::ldexp(value(), -126) : value();
+      const Weight weight{"w", &type, n_rows, n_cols, 1, bytes, 0};
+      const Linear linear{&weight, std::vector<float>(n_rows, 0.25f), {}};
+      const std::vector<float> expected = product(*make_bf16_twin_ops(two), linear, n_tokens, x, false);
+      for (ThreadPool* pool : {&one, &two}) {
+        SCOPED_TRACE(testing::Message() << n_rows << "x" << n_cols << " tokens " << n_tokens << " spread "
+                                        << spread << " threads " << pool->n_threads());
+        ASSERT_TRUE(same_bits(product(*make_cpu_ops(*pool, {set, {}}), linear, n_tokens, x, true), expected));
+      }
     }
 }
 

@@ -3,19 +3,45 @@
 #include <array>
 
 #include "base/cpu_flags.h"
+#include "cpu/kernels/bf16_dot.h"
 
 namespace assay::cpu {
 
 #define ISA(name) extern const KernelSet kernels_##name;
+#define EXTENDED(name, base) extern const KernelExtension extension_##name;
 #include "cpu/kernels/isa.inc"
 #undef ISA
+#undef EXTENDED
+#if defined(__x86_64__)
+extern const KernelExtension extension_avx512bf16;
+#endif
+
+namespace {
+
+[[maybe_unused]] KernelSet extended(KernelSet set, const KernelExtension& extension) noexcept {
+  set.name = extension.name;
+  set.needs |= extension.needs;
+  for (const KernelExtension::Product& p : extension.products)
+    if (p.product) set.product[p.quant_id] = p.product;
+  return set;
+}
+
+}  // namespace
 
 std::span<const KernelSet* const> kernel_sets() noexcept {
-  static constexpr std::array kSets = {
-#define ISA(name) &kernels_##name,
+#define ISA(name)
+#define EXTENDED(name, base) \
+  static const KernelSet kernels_##name = extended(kernels_##base, extension_##name);
 #include "cpu/kernels/isa.inc"
 #undef ISA
+#undef EXTENDED
+#define ISA(name) &kernels_##name,
+#define EXTENDED(name, base) &kernels_##name,
+  static const std::array kSets = {
+#include "cpu/kernels/isa.inc"
   };
+#undef ISA
+#undef EXTENDED
   return kSets;
 }
 
@@ -28,6 +54,18 @@ const KernelSet& best_kernel_set() noexcept {
   for (const KernelSet* set : kernel_sets())
     if (runs_here(*set)) best = set;
   return *best;
+}
+
+const KernelSet* bf16_kernel_set() noexcept {
+#if defined(__x86_64__)
+  static const KernelSet set = [] {
+    KernelSet with_dot = extended(best_kernel_set(), extension_avx512bf16);
+    with_dot.bf16_dot = true;
+    return with_dot;
+  }();
+  if (runs_here(set) && bf16_dot_is_as_specified()) return &set;
+#endif
+  return nullptr;
 }
 
 }  // namespace assay::cpu

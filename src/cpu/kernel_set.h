@@ -94,7 +94,8 @@ enum class Unary : uint8_t { silu, gelu };
 
 struct KernelSet {
   std::string_view name;
-  uint32_t needs = 0;  // CpuFlag bits, all required
+  uint32_t needs = 0;     // CpuFlag bits, all required
+  bool bf16_dot = false;  // BF16 weights are multiplied by the BF16 dot, not by f32 fma
 
   void (*round_q8_k)(const float* x, size_t n_blocks, RoundedQ8K* out) noexcept = nullptr;
   void (*round_q8_0)(const float* x, size_t n_blocks, RoundedQ8_0* out) noexcept = nullptr;
@@ -123,10 +124,25 @@ struct KernelSet {
                  bool adjacent) noexcept = nullptr;
 };
 
+/// Products of an instruction set that serves a few types only: they replace those of another set.
+struct KernelExtension {
+  std::string_view name;
+  uint32_t needs = 0;  // CpuFlag bits, all required beside those of the set
+  struct Product {
+    uint32_t quant_id = 0;
+    void (*product)(const TileJob&) noexcept = nullptr;
+  };
+  Product products[8] = {};  // up to the first null
+};
+
 /// Every set that was built, slowest first; the first is complete and runs everywhere.
 std::span<const KernelSet* const> kernel_sets() noexcept;
 bool runs_here(const KernelSet& set) noexcept;
 /// The last set that runs here.
 const KernelSet& best_kernel_set() noexcept;
+/// The best set with the BF16 dot for BF16 weights, which kernel_sets() leaves out: its results are not
+/// theirs. Null where the processor has no such instruction, or one that rounds otherwise than
+/// docs/arithmetic.md says.
+const KernelSet* bf16_kernel_set() noexcept;
 
 }  // namespace assay::cpu

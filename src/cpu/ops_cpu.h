@@ -10,7 +10,8 @@
 namespace assay {
 
 struct CpuOptions {
-  const cpu::KernelSet* kernels = nullptr;  // null: the best that runs here
+  /// Null: the best that runs here. A set with the BF16 dot uses it for weights that load() was given.
+  const cpu::KernelSet* kernels = nullptr;
   /// Called after a weight was repacked: its bytes in the file will not be read again by products.
   std::function<void(const Weight&)> repacked;
 };

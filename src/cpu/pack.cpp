@@ -5,41 +5,40 @@
 #include <cstring>
 
 #include "cpu/kernel_set.h"
+#include "cpu/reorder.h"
 
 namespace assay::cpu {
 namespace {
 
-/// Bit i of the result's byte i % 4, bit i / 4, is bit i of x: code 4g + b finds its bit at bit g of byte b.
-uint32_t order_fifth_bits(uint32_t x) noexcept {
-  uint32_t y = 0;
-  for (uint32_t i = 0; i < 32; ++i) y |= ((x >> i) & 1u) << (8 * (i % 4) + i / 4);
-  return y;
-}
-template <size_t at>
-void reorder(uint8_t* main) noexcept {
-  uint32_t bits;
-  std::memcpy(&bits, main + at, 4);
-  bits = order_fifth_bits(bits);
-  std::memcpy(main + at, &bits, 4);
-}
-
-constexpr std::array<TileFormat, 16> kFormats = {{
-    {0, 0, 0, 0, 4},               // F32
-    {1, 0, 0, 0, 2},               // F16
-    {30, 0, 0, 0, 2},              // BF16
-    {2, 2, 16, 0, 2},              // Q4_0
-    {3, 0, 20, 0, 0},              // Q4_1
-    {6, 2, 20, 0, 2, reorder<0>},  // Q5_0
-    {7, 0, 24, 0, 0, reorder<4>},  // Q5_1
-    {8, 2, 32, 0, 2},              // Q8_0
-    {10, 0, 84, 0, 0},             // Q2_K
-    {11, 0, 108, 108, 2},          // Q3_K
-    {12, 0, 144, 0, 0},            // Q4_K
-    {13, 0, 176, 0, 0},            // Q5_K
-    {14, 0, 208, 208, 2},          // Q6_K
-    {20, 2, 16, 0, 2},             // IQ4_NL
-    {23, 0, 136, 0, 0},            // IQ4_XS
-    {39, 1, 16, 0, 1},             // MXFP4
+constexpr std::array<TileFormat, 28> kFormats = {{
+    {0, 0, 0, 0, 4},                      // F32
+    {1, 0, 0, 0, 2},                      // F16
+    {30, 0, 0, 0, 2},                     // BF16
+    {2, 2, 16, 0, 2},                     // Q4_0
+    {3, 0, 20, 0, 0},                     // Q4_1
+    {6, 2, 20, 0, 2, reorder_q5<0>},      // Q5_0
+    {7, 0, 24, 0, 0, reorder_q5<4>},      // Q5_1
+    {8, 2, 32, 0, 2},                     // Q8_0
+    {10, 0, 84, 0, 0},                    // Q2_K
+    {11, 0, 108, 108, 2},                 // Q3_K
+    {12, 0, 144, 0, 0},                   // Q4_K
+    {13, 0, 176, 0, 0},                   // Q5_K
+    {14, 0, 208, 208, 2},                 // Q6_K
+    {16, 2, 68, 0, 2, reorder_iq2_xxs},   // IQ2_XXS
+    {17, 2, 76, 0, 2, reorder_iq2_xs},    // IQ2_XS
+    {18, 2, 100, 0, 2, reorder_iq3_xxs},  // IQ3_XXS
+    {19, 2, 56, 0, 2, reorder_iq1_s},     // IQ1_S
+    {20, 2, 16, 0, 2},                    // IQ4_NL
+    {21, 2, 108, 0, 2},                   // IQ3_S
+    {22, 2, 80, 0, 2},                    // IQ2_S
+    {23, 0, 136, 0, 0},                   // IQ4_XS
+    {29, 0, 64, 0, 0, reorder_iq1_m},     // IQ1_M
+    {34, 0, 52, 52, 2, reorder_tq1_0},    // TQ1_0
+    {35, 0, 64, 64, 2},                   // TQ2_0
+    {39, 1, 16, 0, 1},                    // MXFP4
+    {40, 0, 36, 0, 0},                    // NVFP4
+    {41, 2, 16, 0, 2, reorder_q1_0},      // Q1_0
+    {42, 2, 16, 0, 2, reorder_q2_0},      // Q2_0
 }};
 
 constexpr size_t kMaxMain = 208;
@@ -94,8 +93,7 @@ void pack_tile(const uint8_t* first, size_t row_bytes, size_t n_rows, size_t n_b
                   format.small_bytes);
       blocks[r] = block + format.main_at;
       if (format.reorder) {
-        std::memcpy(reordered[r], blocks[r], format.main_bytes);
-        format.reorder(reordered[r]);
+        format.reorder(blocks[r], reordered[r]);
         blocks[r] = reordered[r];
       }
     }
@@ -115,7 +113,7 @@ PackedWeight pack(const Weight& weight, const TileFormat& format, ThreadPool& po
   PackedWeight packed;
   const size_t block_bytes = weight.type->block_bytes, n_blocks = weight.n_cols / weight.type->block_elems;
   packed.n_tiles = (weight.n_rows + kTileRows - 1) / kTileRows;
-  packed.tile_bytes = (n_blocks * block_bytes * kTileRows + 63) / 64 * 64;
+  packed.tile_bytes = (n_blocks * format.block_bytes() * kTileRows + 63) / 64 * 64;
   packed.memory = LargeBlock(packed.tile_bytes * packed.n_tiles * weight.n_experts);
   const size_t row_bytes = n_blocks * block_bytes;
   const size_t chunk = std::max<size_t>(1, kChunkBytes / packed.tile_bytes);  // tiles

@@ -1,4 +1,7 @@
-// Weights as the kernels read them: tiles of 16 rows, interleaved, of the same size as in the file.
+// Weights as the kernels read them: tiles of 16 rows, interleaved, of the same size as in the file or, for
+// types that are written more sparingly than a kernel can read them at the memory's pace, a little larger:
+// sign codes of 7 bits become masks of 8 (IQ2_XXS 6 %, IQ2_XS 5 %, IQ3_XXS 4 %), indices of 11 bits for 8
+// ternary weights become bytes of 5 weights (IQ1_S 16 %, IQ1_M 14 %).
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -13,9 +16,10 @@ namespace assay::cpu {
 /// part (1 or 2 bytes, or one whole float), in the order that kernels/formats.inc expects.
 struct TileFormat {
   uint32_t id = 0;
-  uint16_t main_at = 0, main_bytes = 0, small_at = 0, small_bytes = 0;
-  /// Applied to each main part; null where its bytes are taken as they are.
-  void (*reorder)(uint8_t* main) noexcept = nullptr;
+  uint16_t main_at = 0, main_bytes = 0, small_at = 0, small_bytes = 0;  // main_bytes: as the tile holds it
+  /// Writes a main part from the block's bytes at main_at; null where they are taken as they are.
+  void (*reorder)(const uint8_t* from, uint8_t* main) noexcept = nullptr;
+  size_t block_bytes() const { return size_t(main_bytes) + small_bytes; }
 };
 
 /// Null for types that have no tile of their own and stay in the file's layout.

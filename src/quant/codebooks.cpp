@@ -19,6 +19,21 @@ constexpr std::array<Entry, n_entries> expand(const uint16_t (&packed)[n_entries
   return grid;
 }
 
+/// The same as 16 bits an entry, equal fields for 4 or 8 level numbers: all first bytes, then all second
+/// bytes.
+template <size_t n_weights, size_t n_entries>
+constexpr std::array<uint8_t, 2 * n_entries> fields(const uint16_t (&packed)[n_entries], int bits) {
+  std::array<uint8_t, 2 * n_entries> bytes{};
+  for (size_t k = 0; k < n_entries; ++k) {
+    uint32_t entry = 0;
+    for (size_t j = 0; j < n_weights; ++j)
+      entry |= ((packed[k] >> (size_t(bits) * j)) & ((1u << bits) - 1)) << (16 / n_weights * j);
+    bytes[k] = uint8_t(entry);
+    bytes[n_entries + k] = uint8_t(entry >> 8);
+  }
+  return bytes;
+}
+
 constexpr uint16_t kIq2xxsGridPacked[] = {
     0,     2,     5,     8,     10,    17,    20,    32,    34,    40,    42,    65,    68,    80,    88,
     97,    100,   128,   130,   138,   162,   257,   260,   272,   277,   320,   388,   408,   512,   514,
@@ -348,5 +363,10 @@ constinit const std::array<uint32_t, 256> kIq3xxsGrid =
 constinit const std::array<uint32_t, 512> kIq3sGrid =
     expand<uint32_t>(kIq3sGridPacked, {1, 3, 5, 7, 9, 11, 13, 15}, 3);
 constinit const std::array<uint64_t, 2048> kIq1sGrid = expand<uint64_t>(kIq1sGridPacked, {-1, 0, 1}, 2);
+constinit const std::array<uint8_t, 512> kIq2xxsFields = fields<8>(kIq2xxsGridPacked, 2);
+constinit const std::array<uint8_t, 1024> kIq2xsFields = fields<8>(kIq2xsGridPacked, 2);
+constinit const std::array<uint8_t, 2048> kIq2sFields = fields<8>(kIq2sGridPacked, 2);
+constinit const std::array<uint8_t, 512> kIq3xxsFields = fields<4>(kIq3xxsGridPacked, 3);
+constinit const std::array<uint8_t, 1024> kIq3sFields = fields<4>(kIq3sGridPacked, 3);
 
 }  // namespace assay

@@ -16,6 +16,15 @@ extern const std::array<uint32_t, 256> kIq3xxsGrid;  // magnitudes 4, 12, 20, 28
 extern const std::array<uint32_t, 512> kIq3sGrid;    // magnitudes 1, 3, 5 ... 15
 extern const std::array<uint64_t, 2048> kIq1sGrid;   // -1, 0, 1 (IQ1_S and IQ1_M)
 
+/// The level numbers of a grid's entries as bit fields, for byte permutes: 16 bits an entry, first weight
+/// lowest, 2 bits a weight (entries of eight) or 4 (entries of four). The first byte of every entry, then the
+/// second byte of every entry.
+extern const std::array<uint8_t, 512> kIq2xxsFields;
+extern const std::array<uint8_t, 1024> kIq2xsFields;
+extern const std::array<uint8_t, 2048> kIq2sFields;
+extern const std::array<uint8_t, 512> kIq3xxsFields;
+extern const std::array<uint8_t, 1024> kIq3sFields;
+
 /// The sixteen values of IQ4_NL and IQ4_XS.
 inline constexpr int8_t kIq4nlValues[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
                                             1,    13,   25,  38,  53,  69,  89,  113};

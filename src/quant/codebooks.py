@@ -37,6 +37,20 @@ constexpr std::array<Entry, n_entries> expand(const uint16_t (&packed)[n_entries
     }
   return grid;
 }
+
+/// The same as 16 bits an entry, equal fields for 4 or 8 level numbers: all first bytes, then all second bytes.
+template <size_t n_weights, size_t n_entries>
+constexpr std::array<uint8_t, 2 * n_entries> fields(const uint16_t (&packed)[n_entries], int bits) {
+  std::array<uint8_t, 2 * n_entries> bytes{};
+  for (size_t k = 0; k < n_entries; ++k) {
+    uint32_t entry = 0;
+    for (size_t j = 0; j < n_weights; ++j)
+      entry |= ((packed[k] >> (size_t(bits) * j)) & ((1u << bits) - 1)) << (16 / n_weights * j);
+    bytes[k] = uint8_t(entry);
+    bytes[n_entries + k] = uint8_t(entry >> 8);
+  }
+  return bytes;
+}
 """
 
 
@@ -54,6 +68,11 @@ def main():
         shape = f"{entry}, {len(tables[table])}"
         print(f"constinit const std::array<{shape}> {name} =")
         print(f"    expand<{entry}>({name}Packed, {{{', '.join(map(str, levels))}}}, {bits});")
+    for table, name, entry, levels, bits in GRIDS:
+        if table != "iq1s_grid":
+            fields = f"{name.removesuffix('Grid')}Fields"
+            n_weights = len(tables[table][0])
+            print(f"constinit const std::array<uint8_t, {2 * len(tables[table])}> {fields} = fields<{n_weights}>({name}Packed, {bits});")
     print("\n}  // namespace assay")
 
 

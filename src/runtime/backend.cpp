@@ -10,6 +10,8 @@
 namespace assay {
 namespace {
 
+// The first kSameArithmetic are backends(); the others answer to their names only.
+constexpr size_t kSameArithmetic = 3;
 constexpr std::array kBackends{
     Backend{"cpu", "the fast one: vector kernels on all threads",
             [](const BackendContext& c) {
@@ -19,12 +21,22 @@ constexpr std::array kBackends{
             [](const BackendContext& c) { return make_twin_ops(c.pool); }},
     Backend{"exact", "f64 arithmetic on the decoded weights: slow, the truth about a file",
             [](const BackendContext& c) { return make_exact_ops(c.pool); }},
+    Backend{
+        "cpu-bf16", "cpu, but BF16 weights by the processor's BF16 dot: faster, activations rounded to bf16",
+        [](const BackendContext& c) {
+          const cpu::KernelSet* const kernels = cpu::bf16_kernel_set();
+          if (!kernels)
+            throw MachineError("cpu-bf16: this processor has no BF16 dot as docs/arithmetic.md specifies it");
+          return make_cpu_ops(c.pool, {kernels, c.release});
+        }},
+    Backend{"twin-bf16", "scalar model of cpu-bf16",
+            [](const BackendContext& c) { return make_bf16_twin_ops(c.pool); }},
 };
 
 }  // namespace
 
 std::span<const Backend> backends() noexcept {
-  return kBackends;
+  return std::span(kBackends).first(kSameArithmetic);
 }
 
 const Backend& need_backend(std::string_view name) {

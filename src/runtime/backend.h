@@ -25,11 +25,12 @@ struct Backend {
   std::unique_ptr<Ops> (*make)(const BackendContext& context);
 };
 
-/// The first is the default.
+/// Those that every machine has and that checks compare with one another; the first is the default.
 std::span<const Backend> backends() noexcept;
-/// Throws UsageError naming the backends there are.
+/// Also those with an arithmetic of their own (cpu-bf16 and its twin), which backends() leaves out. Throws
+/// UsageError naming all there are.
 const Backend& need_backend(std::string_view name);
-/// "cpu, twin, exact"
+/// All that need_backend knows: "cpu, twin, exact, ..."
 std::string backend_names();
 
 }  // namespace assay

@@ -2,6 +2,7 @@
 
 #include <bit>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "base/half.h"
@@ -87,6 +88,32 @@ float dot(const QuantType& type, std::span<const std::byte> weight_row, std::spa
       acc = std::fma(w.d * da, float(s), acc);
       if (type.has_mins) acc = std::fma(-(w.dmin * da), float(m), acc);
     }
+  }
+  return acc;
+}
+
+float bf16_dot(std::span<const std::byte> weight_row, std::span<const float> x) {
+  const auto flushed = [](float v) {
+    return std::fpclassify(v) == FP_SUBNORMAL ? std::copysign(0.0f, v) : v;
+  };
+  const auto add = [](float w, float a, float acc) {
+    // The f64 sum of a 16-bit product and a number of 24 bits near 2^-126 is exact.
+    const double exact = std::fma(double(w), double(a), double(acc));
+    // What rounds to 24 bits below 2^-126 is zero; half a step below rounds up to it.
+    if (exact != 0 && std::fabs(exact) < 0x1.ffffffp-127) return float(std::copysign(0.0, exact));
+    return std::fma(w, a, acc);
+  };
+  const auto weight = [&](size_t k) {
+    uint16_t bits;
+    std::memcpy(&bits, weight_row.data() + 2 * k, sizeof bits);
+    return flushed(bf16_to_float(bits));
+  };
+  const auto activation = [&](size_t k) { return bf16_to_float(float_to_bf16(flushed(x[k]))); };
+  float acc = 0;
+  for (size_t k = 0; k < x.size(); k += 2) {
+    const bool both = k + 1 < x.size();
+    acc = add(both ? weight(k + 1) : 0.0f, both ? activation(k + 1) : 0.0f, acc);
+    acc = add(weight(k), activation(k), acc);
   }
   return acc;
 }

@@ -22,6 +22,9 @@ RoundedRow round_q8_0(std::span<const float> x);
 float dot(const QuantType& type, std::span<const std::byte> weight_row, std::span<const float> x,
           const RoundedRow& rounded);
 
+/// Product of one row of BF16 weights with one token's activations by the BF16 dot.
+float bf16_dot(std::span<const std::byte> weight_row, std::span<const float> x);
+
 float exp(float x);
 float tanh(float x);
 float silu(float x);

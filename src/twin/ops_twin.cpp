@@ -51,8 +51,8 @@ float apply(Activation f, float x) {
 
 class TwinOps final : public Ops {
  public:
-  explicit TwinOps(ThreadPool& pool) : pool_(pool) {}
-  std::string_view name() const noexcept override { return "twin"; }
+  TwinOps(ThreadPool& pool, bool bf16_dot) : pool_(pool), bf16_dot_(bf16_dot) {}
+  std::string_view name() const noexcept override { return bf16_dot_ ? "twin-bf16" : "twin"; }
   void load(std::span<const Weight* const>, const Progress&) override {}
   Tensor allocate(size_t n_rows, size_t n_cols) override {
     return {memory_.emplace_back(n_rows * n_cols).data(), 0, n_rows, n_cols, n_cols};
@@ -197,11 +197,12 @@ class TwinOps final : public Ops {
     std::vector<twin::RoundedRow> q8_0, q8_k;
   };
 
-  static float product(const Linear& linear, size_t r, size_t expert, std::span<const float> x,
-                       const RoundedRows& rounded, size_t i) {
+  float product(const Linear& linear, size_t r, size_t expert, std::span<const float> x,
+                const RoundedRows& rounded, size_t i) const {
     const Weight& w = *linear.weight;
     const auto& form = w.type->activations == Activations::q8_k ? rounded.q8_k : rounded.q8_0;
-    float y = twin::dot(*w.type, w.row(r, expert), x, form[i]);
+    float y = bf16_dot_ && w.type->name == "BF16" ? twin::bf16_dot(w.row(r, expert), x)
+                                                  : twin::dot(*w.type, w.row(r, expert), x, form[i]);
     if (!linear.scale.empty()) y *= linear.scale[linear.scale.size() > 1 ? expert : 0];
     if (!linear.bias.empty()) y += linear.bias[expert * w.n_rows + r];
     return y;
@@ -216,13 +217,17 @@ class TwinOps final : public Ops {
   }
 
   ThreadPool& pool_;
+  bool bf16_dot_;
   std::list<std::vector<float>> memory_;
 };
 
 }  // namespace
 
 std::unique_ptr<Ops> make_twin_ops(ThreadPool& pool) {
-  return std::make_unique<TwinOps>(pool);
+  return std::make_unique<TwinOps>(pool, false);
+}
+std::unique_ptr<Ops> make_bf16_twin_ops(ThreadPool& pool) {
+  return std::make_unique<TwinOps>(pool, true);
 }
 
 }  // namespace assay

@@ -10,5 +10,7 @@ namespace assay {
 
 /// `pool` outlives the result. Its threads share out rows; the result does not depend on their number.
 std::unique_ptr<Ops> make_twin_ops(ThreadPool& pool);
+/// The model of a CPU evaluator that multiplies BF16 weights by the BF16 dot.
+std::unique_ptr<Ops> make_bf16_twin_ops(ThreadPool& pool);
 
 }  // namespace assay

@@ -5,6 +5,7 @@
 #include <immintrin.h>
 
 #include "base/cpu_flags.h"
+#include "quant/codebooks.h"
 
 namespace assay::cpu {
 namespace {
@@ -114,6 +115,11 @@ inline I i_load(const int32_t* p) {
   const auto* q = reinterpret_cast<const __m256i*>(p);
   return {_mm256_loadu_si256(q), _mm256_loadu_si256(q + 1)};
 }
+inline void i_store(int32_t* p, I x) {
+  auto* const q = reinterpret_cast<__m256i*>(p);
+  _mm256_storeu_si256(q, x.a);
+  _mm256_storeu_si256(q + 1, x.b);
+}
 inline I i_load_u16(const void* p) {
   const auto* q = static_cast<const __m128i*>(p);
   return {_mm256_cvtepu16_epi32(_mm_loadu_si128(q)), _mm256_cvtepu16_epi32(_mm_loadu_si128(q + 1))};
@@ -150,6 +156,10 @@ inline I i_shl(I x) {
 template <int n>
 inline I i_shr(I x) {
   return {_mm256_srli_epi32(x.a, n), _mm256_srli_epi32(x.b, n)};
+}
+inline I i_shr(I x, int n) {
+  const __m128i count = _mm_cvtsi32_si128(n);
+  return {_mm256_srl_epi32(x.a, count), _mm256_srl_epi32(x.b, count)};
 }
 template <int n>
 inline I i_sar(I x) {
@@ -204,6 +214,42 @@ inline B b_lookup(const int8_t* table, B x) {
 }
 inline I i_of(B x) {
   return {x.a, x.b};
+}
+inline B b_of(I x) {
+  return {x.a, x.b};
+}
+template <int bit>
+inline __m256i mirror(__m256i x, __m256i bits) {
+  constexpr int kByte = bit / 8;
+  const __m256i each = _mm256_set1_epi32(bit % 8 == 0 ? 0x08040201 : int(0x80402010));
+  const __m256i spread = _mm256_shuffle_epi8(
+      bits, _mm256_broadcastsi128_si256(_mm_set_epi32(0x01010101 * (12 + kByte), 0x01010101 * (8 + kByte),
+                                                      0x01010101 * (4 + kByte), 0x01010101 * kByte)));
+  const __m256i mask = _mm256_cmpeq_epi8(_mm256_and_si256(spread, each), each);
+  return _mm256_blendv_epi8(x, _mm256_sub_epi8(_mm256_set1_epi8(char(0x80)), x), mask);
+}
+/// Where bit `bit` + i of a lane of `bits` is set, byte i of that lane becomes 128 - x; `bit` is a multiple
+/// of 4.
+template <int bit>
+inline B b_mirror(B x, B bits) {
+  return {mirror<bit>(x.a, bits.a), mirror<bit>(x.b, bits.b)};
+}
+template <int n>
+inline __m256i trit(__m256i x) {
+  constexpr int kPowers[] = {1, 3, 9, 27, 81};
+  // The fraction that n digits leave, in the upper byte of 16 bits; three times that has the digit above
+  // them.
+  const __m256i even = _mm256_mullo_epi16(x, _mm256_set1_epi16(short(kPowers[n] << 8)));
+  const __m256i odd = _mm256_mullo_epi16(_mm256_and_si256(x, _mm256_set1_epi16(short(0xff00))),
+                                         _mm256_set1_epi16(kPowers[n]));
+  const __m256i three = _mm256_set1_epi16(3);
+  return _mm256_or_si256(_mm256_mulhi_epu16(even, three),
+                         _mm256_slli_epi16(_mm256_mulhi_epu16(odd, three), 8));
+}
+/// Trit n of bytes in TQ1_0's code: the n-th digit after the point, in base 3, of byte / 256.
+template <int n>
+inline B b_trit(B x) {
+  return {trit<n>(x.a), trit<n>(x.b)};
 }
 
 /// Registers (pairs of them) for codes: one tile at a time.

@@ -4,6 +4,7 @@
 
 #include "base/half.h"
 #include "cpu/kernel_set.h"
+#include "quant/codebooks.h"
 
 namespace assay::cpu {
 namespace {
@@ -137,6 +138,9 @@ inline float scalar_sqrt(float a) {
 [[gnu::noinline]] I i_load(const int32_t* p) {
   return i_each([&](int l) { return p[l]; });
 }
+inline void i_store(int32_t* p, const I& a) {
+  __builtin_memcpy(p, a.v, sizeof a.v);
+}
 [[gnu::noinline]] I i_load_u16(const void* p) {
   uint16_t h[16];
   __builtin_memcpy(h, p, sizeof h);
@@ -172,6 +176,9 @@ template <int n>
 }
 template <int n>
 [[gnu::noinline]] I i_shr(const I& a) {
+  return i_each([&](int l) { return wrap(uint32_t(a.v[l]) >> n); });
+}
+[[gnu::noinline]] I i_shr(const I& a, int n) {
   return i_each([&](int l) { return wrap(uint32_t(a.v[l]) >> n); });
 }
 template <int n>
@@ -220,6 +227,27 @@ template <int n>
   I r;
   __builtin_memcpy(r.v, a.v, sizeof r.v);
   return r;
+}
+
+[[gnu::noinline]] B b_of(const I& a) {
+  B r;
+  __builtin_memcpy(r.v, a.v, sizeof r.v);
+  return r;
+}
+/// Where bit `bit` + i of a lane of `bits` is set, byte i of that lane becomes 128 - a; `bit` is a multiple
+/// of 4.
+template <int bit>
+[[gnu::noinline]] B b_mirror(const B& a, const B& bits) {
+  return b_each([&](int l) {
+    const int of = bit + l % 4;
+    return bits.v[l / 4 * 4 + of / 8] >> (of % 8) & 1 ? 128 - a.v[l] : a.v[l];
+  });
+}
+/// Trit n of bytes in TQ1_0's code: the n-th digit after the point, in base 3, of byte / 256.
+template <int n>
+[[gnu::noinline]] B b_trit(const B& a) {
+  constexpr uint8_t kPowers[] = {1, 3, 9, 27, 81};
+  return b_each([&](int l) { return uint8_t(a.v[l] * kPowers[n]) * 3 >> 8; });
 }
 
 /// One tile at a time.

@@ -6,6 +6,7 @@
 #include <arm_neon.h>
 
 #include "base/cpu_flags.h"
+#include "quant/codebooks.h"
 
 namespace assay::cpu {
 namespace {
@@ -141,6 +142,12 @@ ASSAY_INLINE I i_zero() {
 ASSAY_INLINE I i_load(const int32_t* p) {
   return {vld1q_s32(p), vld1q_s32(p + 4), vld1q_s32(p + 8), vld1q_s32(p + 12)};
 }
+ASSAY_INLINE void i_store(int32_t* p, I x) {
+  vst1q_s32(p, x.a);
+  vst1q_s32(p + 4, x.b);
+  vst1q_s32(p + 8, x.c);
+  vst1q_s32(p + 12, x.d);
+}
 ASSAY_INLINE I i_load_u16(const void* p) {
   return load_each<I, 8>(
       p, [](const uint8_t* q) ASSAY_LAMBDA_INLINE { return signed_words(vmovl_u16(load_u16(q))); });
@@ -182,6 +189,10 @@ ASSAY_INLINE I i_shr(I x) {
   if constexpr (n == 0) return x;
   return each<I>([](auto p) ASSAY_LAMBDA_INLINE { return signed_words(vshrq_n_u32(words(p), n ? n : 1)); },
                  x);
+}
+ASSAY_INLINE I i_shr(I x, int n) {
+  const int32x4_t left = vdupq_n_s32(-n);
+  return each<I>([left](auto p) ASSAY_LAMBDA_INLINE { return signed_words(vshlq_u32(words(p), left)); }, x);
 }
 template <int n>
 ASSAY_INLINE I i_sar(I x) {
@@ -238,6 +249,37 @@ ASSAY_INLINE B b_lookup(const int8_t* table, B x) {
 }
 ASSAY_INLINE I i_of(B x) {
   return each<I>([](auto p) ASSAY_LAMBDA_INLINE { return vreinterpretq_s32_u8(p); }, x);
+}
+ASSAY_INLINE B b_of(I x) {
+  return each<B>([](auto p) ASSAY_LAMBDA_INLINE { return vreinterpretq_u8_s32(p); }, x);
+}
+/// Where bit `bit` + i of a lane of `bits` is set, byte i of that lane becomes 128 - x; `bit` is a multiple
+/// of 4.
+template <int bit>
+ASSAY_INLINE B b_mirror(B x, B bits) {
+  constexpr uint32_t kByte = 0x01010101u * (bit / 8);
+  const uint32_t bytes[4] = {kByte, kByte + 0x04040404u, kByte + 0x08080808u, kByte + 0x0c0c0c0cu};
+  const uint8x16_t spread = vreinterpretq_u8_u32(vld1q_u32(bytes));
+  const uint8x16_t each_bit = vreinterpretq_u8_u32(vdupq_n_u32(bit % 8 == 0 ? 0x08040201u : 0x80402010u));
+  return each<B>(
+      [=](auto p, auto q) ASSAY_LAMBDA_INLINE {
+        return vbslq_u8(vtstq_u8(vqtbl1q_u8(q, spread), each_bit), vsubq_u8(vdupq_n_u8(128), p), p);
+      },
+      x, bits);
+}
+/// Trit n of bytes in TQ1_0's code: the n-th digit after the point, in base 3, of byte / 256.
+template <int n>
+ASSAY_INLINE B b_trit(B x) {
+  constexpr uint8_t kPowers[] = {1, 3, 9, 27, 81};
+  const uint8x16_t power = vdupq_n_u8(kPowers[n]);
+  return each<B>(
+      [power](auto p) ASSAY_LAMBDA_INLINE {
+        const uint8x16_t fraction = vmulq_u8(p, power);
+        // Comparisons give -1: digits 1 and 2 begin at 86 / 256 and 171 / 256.
+        return vsubq_u8(vsubq_u8(vdupq_n_u8(0), vcgeq_u8(fraction, vdupq_n_u8(86))),
+                        vcgeq_u8(fraction, vdupq_n_u8(171)));
+      },
+      x);
 }
 
 /// Registers (fours of them) for codes: one tile at a time.
