@@ -152,6 +152,10 @@ def is_right_place(case, finding, healthy, faulty, n_ids):
     place = finding["place"]
     if case.form == "weights":
         return case.what in place
+    if case.form == "tokens":
+        ours, theirs = (json.loads(path.read_text())["ids"] for path in (healthy, faulty))
+        first = next((i for i, (a, b) in enumerate(zip(ours, theirs)) if a != b), min(len(ours), len(theirs)))
+        return place.startswith(f"id {first} of ")
     if case.form == "trace":  # the first that differs at all, or by more than arithmetic may
         names = {first_wrong(healthy, faulty, least) for least in (INVISIBLE, 1e-3, 1e-2, 0.04, 0.08)}
         return any(name and "{} ({}".format(*name.partition(":")[::2]) in place for name in names)
@@ -315,11 +319,22 @@ def percent(n, of):
     return f"{n / of:.1%}" if of else "-"
 
 
+def sampled(results):
+    """How many faults and models each form has."""
+    return "; ".join(f"{form} {len({r['fault'] for r in of_form})} faults in "
+                     f"{len({r['model'] for r in of_form})} models, {len(of_form)} cases"
+                     for form in TARGETS if (of_form := [r for r in results if r["form"] == form]))
+
+
 def page(o, results):
     injected = [r for r in results if not r["fault"].startswith("healthy:") and r["outcome"] != "not touched"]
     seen = [r for r in injected if not r["blind"]]
     forms = [f for f in TARGETS if any(r["form"] == f for r in seen)]
+    n_ids = o.ids.count(",") + 1
     lines = ["## Scores", "",
+             f"Drawn by seed {o.seed}, so many of each family and model: {sampled(seen)}.",
+             f"Weights: one tensor that the fault touches; tokens: one text or conversation that shows it; traces and "
+             f"logits: {n_ids} ids.", "",
              "| form | visible | named | target | alone | on a shortlist | right family | target | unknown | missed "
              "| invisible |", "| --- |" + " ---: |" * 10]
     for form in forms:
@@ -336,6 +351,9 @@ def page(o, results):
             n = Counter(r["outcome"] for r in seen if r["form"] == form and r["model"] == model)
             lines.append(f"| {model} | {form} | {sum(n.values())} | {n['invisible']} | " +
                          " | ".join(str(n[k]) for k in KINDS) + " |")
+    for form in forms:
+        n = Counter(r["outcome"] for r in seen if r["form"] == form)
+        print(form, dict(n), file=sys.stderr)
     misses = [r for r in seen if r["outcome"] not in ("alone", "equivalent", "invisible")]
     if misses:
         lines += ["", "## Not named", "", "| injected | model | form | answer |", "| --- | --- | --- | --- |"]

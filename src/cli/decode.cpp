@@ -103,9 +103,12 @@ std::function<ExitStatus()> define(CLI::App& app) {
   const auto o = std::make_shared<Options>();
   app.add_option("--type", o->type, "Tensor type of the blocks, e.g. Q4_K");
   app.add_option("--tensor", o->tensor, "Instead: which tensor of the GGUF file");
-  app.add_option("BLOCKS", o->input, "File of whole blocks (- is standard input), or the GGUF file")->required();
-  app.add_option("OUT", o->output, "File for the little-endian f32 weights (- is standard output); a tensor's has a header where the "
-                 "name ends in .npy")
+  app.add_option("BLOCKS", o->input, "File of whole blocks (- is standard input), or the GGUF file")
+      ->required();
+  app.add_option(
+         "OUT", o->output,
+         "File for the little-endian f32 weights (- is standard output); a tensor's has a header where the "
+         "name ends in .npy")
       ->required();
   add_inject_option(app, o->inject, "The tensor as an engine with these faults would hold it");
   return [o] { return run(*o); };

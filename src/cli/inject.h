@@ -18,8 +18,8 @@ std::vector<const Fault*> need_faults(const std::vector<std::string>& ids);
 
 class InjectedFaults {
  public:
-  /// Throws UsageError for an unknown id, a fault of tokens or prompts, one that touches nothing of the model,
-  /// or two that exclude each other. `n_threads` 0: all.
+  /// Throws UsageError for an unknown id, a fault of tokens or prompts, one that touches nothing of the
+  /// model, or two that exclude each other. `n_threads` 0: all.
   InjectedFaults(const Model& model, const std::vector<std::string>& ids, size_t n_threads);
   FaultyEngine& engine() { return engine_; }
 

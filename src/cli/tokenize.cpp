@@ -9,8 +9,8 @@
 #include "cli/input.h"
 #include "cli/json_output.h"
 #include "cli/terminal.h"
-#include "tokenizer/tokenizer.h"
 #include "diagnose/tokens/faulty_tokenizer.h"
+#include "tokenizer/tokenizer.h"
 #include "tokenizer/utf8.h"
 
 namespace assay::cli {

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/load_error.h"
+#include "diagnose/pattern.h"
 
 namespace assay {
 namespace {
@@ -27,6 +28,17 @@ bool is_product(std::string_view op) {
 
 bool is_scores(std::string_view name) {
   return name.starts_with("kq-") || name.starts_with("kq_soft_max-");
+}
+
+/// How the engine's numbers differ, in words; a thousandth of their RMS counts as equal.
+std::string pattern_of(const Compared& c, size_t head_dim) {
+  const size_t n_rows = c.ours.size() / c.n_cols;
+  double norm = 0;
+  for (const double x : c.ours) norm += x * x;
+  const Values ours{n_rows, c.n_cols, c.ours}, theirs{n_rows, c.n_cols, c.theirs},
+      allowed{n_rows, c.n_cols, std::vector(c.ours.size(), 1e-3 * std::sqrt(norm / double(c.ours.size())))};
+  const ResultPair pair{ours, theirs, allowed, head_dim, c.first_row};
+  return find_pattern(pair).text(pair);
 }
 
 class Diagnosis {
@@ -262,14 +274,13 @@ class Diagnosis {
     const std::string& name = names_.name(result);
     const std::string& op = names_.op(result);
     const bool has_heads = op == "ROPE" || op == "CONT" || name.find("_normed-") != std::string::npos;
-    const std::string pattern =
-        error_pattern(c.ours, c.theirs, c.n_cols, c.first_row, has_heads ? model_.hparams().head_dim : 0);
+    const std::string pattern = pattern_of(c, has_heads ? model_.hparams().head_dim : 0);
     const std::string missing = missing_between(c);
     const size_t dash = name.rfind('-');
     finding_.place =
-        fmt::format("{}{} ({}), relative error {:.2g} where {:.2g} is arithmetic{}{}",
+        fmt::format("{}{} ({}), relative error {:.2g} where {:.2g} is arithmetic: {}{}",
                     dash == std::string::npos ? "" : "layer " + name.substr(dash + 1) + ", ", name, op,
-                    c.relative, bounds_[result], pattern.empty() ? "" : ": " + pattern,
+                    c.relative, bounds_[result], pattern,
                     missing.empty() ? "" : "; or in what is not in the trace before it: " + missing);
     finding_.figures.push_back(
         fmt::format("cosine {:.4f}; worst row {} of {}", c.cosine,

@@ -27,7 +27,7 @@ struct TokenQuestions {
   PromptSource source;
   std::vector<PromptSource> probes;
   const Fault* hidden = nullptr;  // not among the hypotheses
-  size_t n_context = SIZE_MAX;  // for `source`: the most ids that a fault of the context leaves
+  size_t n_context = SIZE_MAX;    // for `source`: the most ids that a fault of the context leaves
 
   /// Nothing when the vocabulary has nothing that one of the faults touches. Throws UsageError as
   /// FaultyTokenizer does.

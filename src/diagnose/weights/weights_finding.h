@@ -14,7 +14,6 @@ namespace assay {
 /// but the bound of agreement.h is allowed. `hidden` is a fault that is not in the list for this
 /// diagnosis. Throws ShapeMismatch, UsageError.
 Finding judge_weights(const StoredTensor& tensor, const Dump& dump, const DumpTensor& dumped,
-                      std::optional<std::pair<uint64_t, uint64_t>> rows,
-                      const Fault* hidden = nullptr);
+                      std::optional<std::pair<uint64_t, uint64_t>> rows, const Fault* hidden = nullptr);
 
 }  // namespace assay
