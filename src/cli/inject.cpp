@@ -9,7 +9,7 @@ namespace assay::cli {
 void add_inject_option(CLI::App& app, std::vector<std::string>& ids, const std::string& what) {
   app.add_option("--inject", ids, what + " (ids of `assay faults`, separated by commas), to test diagnosers")
       ->delimiter(',')
-      ->expected(1)
+      ->allow_extra_args(false)
       ->option_text("FAULT,...");
 }
 
