@@ -222,7 +222,7 @@ class Bench:
             if n_seen == wanted:
                 break
             key = {"model": label(model), "form": form, "fault": fault["id"], "blind": blind}
-            result = self.done.get(self.key(key)) or {**key, **self.one(model, form, fault, blind)}
+            result = self.done.get(self.key(key)) or {**key, "seed": self.o.seed, **self.one(model, form, fault, blind)}
             n_seen += result["outcome"] not in ("not touched", "invisible")
             yield result
 
@@ -289,7 +289,7 @@ class Bench:
                 case.context = None
                 verdict = self.engine.diagnose(case, pathlib.Path(folder), dump)["verdict"]
                 quiet = verdict in ("no fault found", "not enough data")
-                yield {**key, "outcome": "healthy" if quiet else "false alarm", "verdict": verdict}
+                yield {**key, "seed": self.o.seed, "outcome": "healthy" if quiet else "false alarm", "verdict": verdict}
 
     def run(self):
         jobs = list(self.jobs())
@@ -326,13 +326,14 @@ def sampled(results):
                      for form in TARGETS if (of_form := [r for r in results if r["form"] == form]))
 
 
-def page(o, results):
+def page(o, results, family_of):
     injected = [r for r in results if not r["fault"].startswith("healthy:") and r["outcome"] != "not touched"]
     seen = [r for r in injected if not r["blind"]]
     forms = [f for f in TARGETS if any(r["form"] == f for r in seen)]
     n_ids = o.ids.count(",") + 1
+    seeds = [str(s) for s in sorted({r["seed"] for r in seen})]
     lines = ["## Scores", "",
-             f"Drawn by seed {o.seed}, so many of each family and model: {sampled(seen)}.",
+             f"Drawn by seed {' and '.join(seeds)}, so many of each family and model: {sampled(seen)}.",
              f"Weights: one tensor that the fault touches; tokens: one text or conversation that shows it; traces and "
              f"logits: {n_ids} ids.", "",
              "| form | visible | named | target | alone | on a shortlist | right family | target | unknown | missed "
@@ -361,7 +362,10 @@ def page(o, results):
                   for r in misses]
     lists = Counter((r["form"], tuple(sorted(r["answer"]))) for r in seen if r["outcome"] == "equivalent")
     if lists:
-        lines += ["", "## Shortlists", "", "What a dump could not tell apart, and how often.", "",
+        mixed = sum(n for (_, ids), n in lists.items() if len({family_of[i] for i in ids}) > 1)
+        lines += ["", "## Shortlists", "", f"What a dump could not tell apart, and how often. {mixed} of these "
+                  f"{sum(lists.values())} cases have faults of more than one family on their", "list; the right one "
+                  "is among them. Long lists are of logits without a finite number.", "",
                   "| form | faults | cases |", "| --- | --- | ---: |"]
         lines += [f"| {form} | {', '.join(ids)} | {n} |" for (form, ids), n in sorted(lists.items())]
     blind = [r for r in injected if r["blind"] and r["outcome"] != "invisible"]
@@ -423,7 +427,8 @@ def main():
             o.models = quantized + o.models
         bench = Bench(o)
         bench.run()
-    text = page(o, sorted(bench.done.values(), key=lambda r: (r["form"], r["model"], r["fault"])))
+    text = page(o, sorted(bench.done.values(), key=lambda r: (r["form"], r["model"], r["fault"])),
+                {f["id"]: f["family"] for f in bench.faults})
     if o.page:
         write_page(o.page, text)
     else:
