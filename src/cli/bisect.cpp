@@ -1,15 +1,15 @@
 // assay bisect: the first operation that two sides do differently.
 #include "diagnose/bisect/bisect.h"
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <memory>
 
+#include "cli/inject.h"
 #include "cli/input.h"
 #include "cli/json_output.h"
 #include "cli/model_options.h"
 #include "cli/terminal.h"
-#include "diagnose/faults/faulty_engine.h"
 
 namespace assay::cli {
 namespace {
@@ -17,7 +17,8 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 struct Options {
-  std::string a, b, tokens, prompt, inject, save;
+  std::string a, b, tokens, prompt, save;
+  std::vector<std::string> inject;
   KvType kv_type = KvType::f32;
   size_t n_threads = 0;
   bool json = false;
@@ -63,14 +64,11 @@ Outcome compare_backends(const Options& o, const Side& a, const Side& b, const M
     return ops;
   };
   if (!o.inject.empty()) {
-    const Fault& fault = need_fault(o.inject);
-    const Fault* const faults[] = {&fault};
-    FaultyEngine faulty(model, pool, faults);
-    if (!faulty.applies())
-      throw UsageError(fmt::format("\"{}\" touches nothing that {} has", fault.id, a.path));
+    FaultyEngine faulty(model, pool, need_faults(o.inject));
+    if (!faulty.applies()) fail_untouched(o.inject, a.path);
     const std::unique_ptr<Ops> healthy = make("exact");
     return {bisect_evaluators(model, *healthy, faulty.ops(), false, kF64Arithmetic, ids, o.kv_type),
-            fmt::format("exact against exact with the fault {}", fault.id)};
+            fmt::format("exact against exact with {}", fmt::join(o.inject, " and "))};
   }
   const std::string first = a.backend.empty() ? std::string(backends().front().name) : a.backend;
   const std::string second = b.backend.empty() ? std::string(backends().front().name) : b.backend;
@@ -174,7 +172,7 @@ std::function<ExitStatus()> define(CLI::App& app) {
   app.add_option("--tokens", o->tokens, "Token ids, separated by commas (default for a dump: its own)")
       ->option_text("IDS");
   app.add_option("--prompt", o->prompt, "Text instead of ids");
-  app.add_option("--inject", o->inject, "Instead of B: A on exact with this fault")->option_text("FAULT");
+  add_inject_option(app, o->inject, "Instead of B: A on `exact` with these faults in it");
   app.add_option("--save", o->save,
                  "Write inputs and both results of the first divergence to DIR/inputs.safetensors")
       ->option_text("DIR");

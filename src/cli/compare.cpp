@@ -8,6 +8,7 @@
 #include "cli/chunk_progress.h"
 #include "cli/command.h"
 #include "cli/compare_output.h"
+#include "cli/inject.h"
 #include "cli/input.h"
 #include "diagnose/compare/compare.h"
 #include "diagnose/report/compare_report.h"
@@ -38,7 +39,7 @@ ExitStatus run(const Options& o) {
   options.n_threads = o.n_threads;
   options.n_draws = o.n_draws;
   options.n_greedy = o.n_greedy;
-  for (const std::string& id : o.faults) options.faults.push_back(&need_fault(id));
+  options.faults = need_faults(o.faults);
   Comparison comparison;
   try {
     std::optional<ChunkProgress> progress;
@@ -90,10 +91,7 @@ std::function<ExitStatus()> define(CLI::App& app) {
                  "Evaluators, a row each a file: " + backend_names() + " (default: exact)")
       ->delimiter(',')
       ->option_text("NAME,...");
-  app.add_option("--inject", o->faults,
-                 "Run the rows as an engine with these faults would: ids of `assay faults`")
-      ->delimiter(',')
-      ->option_text("FAULT,...");
+  add_inject_option(app, o->faults, "Run the rows as an engine with these faults would");
   app.add_option("--draws", o->n_draws, "Draws of each null distribution")
       ->check(CLI::Range(4, 1000))
       ->capture_default_str()

@@ -1,20 +1,28 @@
-// assay decode: the plain decoder of any type on raw blocks.
+// assay decode: the plain decoder of any type, on raw blocks or on a tensor of a file.
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <vector>
 
 #include "base/atomic_file.h"
 #include "base/load_error.h"
-#include "cli/command.h"
+#include "cli/inject.h"
 #include "cli/input.h"
 #include "cli/terminal.h"
+#include "diagnose/dumps/npy_writer.h"
+#include "diagnose/faults/held_weights.h"
+#include "diagnose/inspect.h"
+#include "model/model.h"
 #include "quant/table.h"
 
 namespace assay::cli {
 namespace {
 
 struct Options {
-  std::string type, input, output;
+  std::string type, tensor, input, output;
+  std::vector<std::string> inject;
 };
 
 const QuantType& need_type(const std::string& name) {
@@ -24,7 +32,7 @@ const QuantType& need_type(const std::string& name) {
   throw UsageError("--type: \"" + printable(name) + "\" is not a type; there are" + known);
 }
 
-ExitStatus run(const Options& o) {
+ExitStatus decode_blocks(const Options& o) {
   constexpr size_t kBlocksAtOnce = 4096;
   const QuantType& type = need_type(o.type);
   InputFile input(o.input);
@@ -56,20 +64,62 @@ ExitStatus run(const Options& o) {
   return kDone;
 }
 
+ExitStatus decode_tensor(const Options& o) {
+  if (o.input == "-" || o.output == "-") throw UsageError("--tensor: give file names");
+  const GgufFile file = GgufFile::open(o.input);
+  const TensorInfo& info = need_tensor(file, o.tensor);
+  // Faults of heads need hyperparameters, which only files that Assay can run have.
+  std::unique_ptr<const Model> model;
+  if (!o.inject.empty()) try {
+      model = std::make_unique<Model>(GgufFile::open(o.input));
+    } catch (const LoadError& error) {
+      notice(fmt::format("no faults of heads: {}", error.what()));
+    }
+  const StoredTensor stored{file, info, model ? &model->hparams() : nullptr};
+  const std::vector<const Fault*> faults = need_faults(o.inject);
+  const HeldWeights held = hold_weights(stored, faults);
+  if (held.faults.size() < faults.size()) fail_untouched(o.inject, o.tensor);
+  const std::vector<float> values = held.values(stored);
+  AtomicFile out(o.output);
+  if (o.output.ends_with(".npy")) {
+    std::vector<uint64_t> shape(info.dims, info.dims + info.n_dims);
+    std::ranges::reverse(shape);
+    const std::string header = npy_header(shape);
+    out.write(std::as_bytes(std::span(header)));
+  }
+  out.write(std::as_bytes(std::span(values)));
+  out.commit();
+  return kDone;
+}
+
+ExitStatus run(const Options& o) {
+  if (o.type.empty() == o.tensor.empty()) throw UsageError("give one of --type and --tensor");
+  if (!o.tensor.empty()) return decode_tensor(o);
+  if (!o.inject.empty()) throw UsageError("--inject needs --tensor");
+  return decode_blocks(o);
+}
+
 std::function<ExitStatus()> define(CLI::App& app) {
   const auto o = std::make_shared<Options>();
-  app.add_option("--type", o->type, "Tensor type of the blocks, e.g. Q4_K")->required();
-  app.add_option("BLOCKS", o->input, "File of whole blocks; - is standard input")->required();
-  app.add_option("OUT", o->output, "File for the little-endian f32 weights; - is standard output")
+  app.add_option("--type", o->type, "Tensor type of the blocks, e.g. Q4_K");
+  app.add_option("--tensor", o->tensor, "Instead: which tensor of the GGUF file");
+  app.add_option("BLOCKS", o->input, "File of whole blocks (- is standard input), or the GGUF file")
       ->required();
+  app.add_option(
+         "OUT", o->output,
+         "File for the little-endian f32 weights (- is standard output); a tensor's has a header where the "
+         "name ends in .npy")
+      ->required();
+  add_inject_option(app, o->inject, "The tensor as an engine with these faults would hold it");
   return [o] { return run(*o); };
 }
 
 }  // namespace
 
-extern const Command command_decode{"decode", "Dequantize raw blocks of any type to f32",
+extern const Command command_decode{"decode", "Dequantize raw blocks of any type, or a tensor, to f32",
                                     "Example: assay decode --type Q4_K blocks.bin weights.f32\n"
-                                    "         head -c 144 blocks.bin | assay decode --type q4_k - - | od -f",
+                                    "         head -c 144 blocks.bin | assay decode --type q4_k - - | od -f\n"
+                                    "         assay decode model.gguf --tensor blk.0.attn_q.weight q.npy",
                                     define};
 
 }  // namespace assay::cli

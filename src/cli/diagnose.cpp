@@ -56,6 +56,9 @@ std::function<ExitStatus()> define(CLI::App& app) {
   app.add_option("--ids", o->ids, "Token ids that the engine ran, separated by commas");
   app.add_option("--endpoint", o->endpoint, "URL of a running engine (OpenAI's API with logprobs)");
   app.add_option("--endpoint-model", o->endpoint_model, "Model name to ask the endpoint for");
+  app.add_option("--without", o->without,
+                 "Leave this fault out of the list: what would be said if it were not known")
+      ->option_text("FAULT");
   app.add_flag("--json", o->json, "Print the finding as JSON");
   return [o] { return run(*o); };
 }

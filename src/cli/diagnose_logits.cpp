@@ -38,15 +38,16 @@ Finding run(const DiagnoseOptions& o) {
   if (o.ids.empty() && !o.text) throw UsageError("--logits needs --ids, or the --text that the engine ran");
   const std::vector<int32_t> ids =
       o.ids.empty() ? loaded->tokenizer().encode(*o.text) : parse_token_ids(o.ids, n_vocab);
-  const std::vector<ObservedRow> rows = read_rows(Dump::open(o.logits), ids.size(), n_vocab);
+  const ObservedRun seen{ids, read_rows(Dump::open(o.logits), ids.size(), n_vocab)};
   ThreadPool pool(o.model.n_threads ? o.model.n_threads : ThreadPool::default_threads());
   std::optional<ChunkProgress> progress;
   LogitDiagnosisOptions options;
+  options.hidden = o.hidden();
   options.progress = [&](size_t n_done, size_t n_all) {
     if (!progress) progress.emplace(n_all);
     return progress->done(n_done, "faults tried");
   };
-  return diagnose_logits(model, pool, ids, rows, options);
+  return diagnose_logits(model, pool, {&seen, 1}, options);
 }
 
 }  // namespace

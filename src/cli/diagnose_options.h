@@ -19,7 +19,11 @@ struct DiagnoseOptions {
   std::string trace;                     // --trace T.safetensors
   std::string logits, ids;               // --logits L.npy --ids 1,2,3
   std::string endpoint, endpoint_model;  // --endpoint URL
+  std::string without;                   // --without FAULT
   bool json = false;
+
+  /// The fault of --without; null: none is left out. Throws UsageError.
+  const Fault* hidden() const { return without.empty() ? nullptr : &need_fault(without); }
 };
 
 struct DiagnoseMode {

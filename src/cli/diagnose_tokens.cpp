@@ -34,9 +34,10 @@ Finding run(const DiagnoseOptions& o) {
   const std::unique_ptr<const Tokenizer> tokenizer = make_tokenizer(file.metadata());
   for (const std::string& warning : tokenizer->warnings()) notice("warning: " + warning);
   StatusLine status;
-  return diagnose_tokens(file, *tokenizer, source, ids, [&](size_t n_done, size_t n_all) {
-    status.show(fmt::format("fault {} of {}", n_done, n_all));
-  });
+  return diagnose_tokens(
+      file, *tokenizer, source, ids,
+      [&](size_t n_done, size_t n_all) { status.show(fmt::format("fault {} of {}", n_done, n_all)); },
+      o.hidden());
 }
 
 }  // namespace

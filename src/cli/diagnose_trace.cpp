@@ -22,6 +22,7 @@ Finding run(const DiagnoseOptions& o) {
   ThreadPool pool(o.model.n_threads ? o.model.n_threads : ThreadPool::default_threads());
   std::optional<ChunkProgress> progress;
   TraceDiagnosisOptions options;
+  options.hidden = o.hidden();
   options.progress = [&](size_t n_done, size_t n_all) {
     if (!progress) progress.emplace(n_all);
     return progress->done(n_done, "faults tried");

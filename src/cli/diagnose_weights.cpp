@@ -42,7 +42,7 @@ Finding run(const DiagnoseOptions& o) {
   }
   const Dump dump = Dump::open(o.weights);
   Finding finding = judge_weights({file, info, model ? &model->hparams() : nullptr}, dump,
-                                  dump.need(o.tensor), parse_rows(o.rows));
+                                  dump.need(o.tensor), parse_rows(o.rows), o.hidden());
   if (!model)
     finding.refusals.push_back("faults of heads: the file is no model that Assay runs (" + why_not + ")");
   return finding;

@@ -1,23 +1,29 @@
-// --inject: a run as an engine with a fault would run it, to test diagnosers with.
+// --inject: a run as an engine with faults would run it, to test diagnosers with.
 #pragma once
 #include <string>
+#include <vector>
 
 #include "cli/command.h"
 #include "diagnose/faults/faulty_engine.h"
 
 namespace assay::cli {
 
-void add_inject_option(CLI::App& app, std::string& id);
+/// `what` is done with the faults: "Run on `exact` with these faults in it".
+void add_inject_option(CLI::App& app, std::vector<std::string>& ids, const std::string& what);
 
-class InjectedFault {
+/// Throws UsageError for an unknown id.
+std::vector<const Fault*> need_faults(const std::vector<std::string>& ids);
+/// "--inject a,b: WHAT has nothing that this could touch". Thrown for faults that change nothing there.
+[[noreturn]] void fail_untouched(const std::vector<std::string>& ids, std::string_view what);
+
+class InjectedFaults {
  public:
-  /// Throws UsageError for an unknown id, a fault of tokens or prompts, or one that touches nothing of the
-  /// model. `n_threads` 0: all.
-  InjectedFault(const Model& model, const std::string& id, size_t n_threads);
+  /// Throws UsageError for an unknown id, a fault of tokens or prompts, one that touches nothing of the
+  /// model, or two that exclude each other. `n_threads` 0: all.
+  InjectedFaults(const Model& model, const std::vector<std::string>& ids, size_t n_threads);
   FaultyEngine& engine() { return engine_; }
 
  private:
-  const Fault* fault_;
   ThreadPool pool_;
   FaultyEngine engine_;
 };

@@ -1,36 +1,31 @@
 // assay logits: raw logits of every position.
+#include <array>
 #include <memory>
 
 #include "base/atomic_file.h"
 #include "cli/inject.h"
 #include "cli/input.h"
 #include "cli/model_options.h"
+#include "diagnose/dumps/npy_writer.h"
 
 namespace assay::cli {
 namespace {
 
-/// The head of a .npy file, version 1: little-endian f32, (n_rows, n_cols). Source: numpy.org, NEP 1.
-std::string npy_header(size_t n_rows, size_t n_cols) {
-  std::string dict = "{'descr': '<f4', 'fortran_order': False, 'shape': (" + std::to_string(n_rows) + ", " +
-                     std::to_string(n_cols) + "), }";
-  dict.resize((10 + dict.size() + 64) / 64 * 64 - 10 - 1, ' ');
-  dict += '\n';
-  return std::string("\x93NUMPY\x01\x00", 8) + char(dict.size() & 255) + char(dict.size() >> 8) + dict;
-}
-
 struct Options {
   ModelOptions model;
-  std::string tokens, output, inject;
+  std::string tokens, output;
+  std::vector<std::string> inject;
 };
 
 ExitStatus run(const Options& o) {
   const std::unique_ptr<LoadedModel> loaded = load_model(o.model, false);
   const size_t vocab_size = loaded->model().hparams().vocab_size;
   const std::vector<int32_t> ids = parse_token_ids(o.tokens, vocab_size);
-  std::optional<InjectedFault> injected;
+  std::optional<InjectedFaults> injected;
   if (!o.inject.empty()) injected.emplace(loaded->model(), o.inject, o.model.n_threads);
   AtomicFile file(o.output);
-  const std::string header = o.output.ends_with(".npy") ? npy_header(ids.size(), vocab_size) : "";
+  const std::string header =
+      o.output.ends_with(".npy") ? npy_header(std::array<uint64_t, 2>{ids.size(), vocab_size}) : "";
   file.reserve(header.size() + ids.size() * vocab_size * sizeof(float));
   file.write(std::as_bytes(std::span(header)));
   // Some faults mix rows: those run as one batch, as their descriptions mean it.
@@ -55,7 +50,7 @@ std::function<ExitStatus()> define(CLI::App& app) {
                  "File for the logits: little-endian f32, (n_tokens, vocabulary); with a header where the "
                  "name ends in .npy")
       ->required();
-  add_inject_option(app, o->inject);
+  add_inject_option(app, o->inject, "Run on `exact` with these faults in it");
   return [o] { return run(*o); };
 }
 

@@ -13,14 +13,15 @@ namespace {
 
 struct Options {
   ModelOptions model;
-  std::string tokens, output, inject;
+  std::string tokens, output;
+  std::vector<std::string> inject;
   bool json = false;
 };
 
 ExitStatus run(const Options& o) {
   const std::unique_ptr<LoadedModel> loaded = load_model(o.model, false);
   const std::vector<int32_t> ids = parse_token_ids(o.tokens, loaded->model().hparams().vocab_size);
-  std::optional<InjectedFault> injected;
+  std::optional<InjectedFaults> injected;
   if (!o.inject.empty()) injected.emplace(loaded->model(), o.inject, o.model.n_threads);
   const std::vector<NamedTensor> tensors = trace_tokens(
       loaded->model(), injected ? injected->engine().ops() : loaded->ops(), ids, o.model.kv_type);
@@ -46,7 +47,7 @@ std::function<ExitStatus()> define(CLI::App& app) {
   app.remove_option(app.get_option("--batch"));  // one batch, so that every name occurs once
   app.add_option("--tokens", o->tokens, "Token ids, separated by commas")->required();
   app.add_option("-o,--output", o->output, "Safetensors file, F32, in order of execution")->required();
-  add_inject_option(app, o->inject);
+  add_inject_option(app, o->inject, "Run on `exact` with these faults in it");
   app.add_flag("--json", o->json, "Print the names and shapes");
   return [o] { return run(*o); };
 }

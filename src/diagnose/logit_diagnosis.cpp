@@ -63,40 +63,50 @@ std::vector<float> cpu_logits(const Model& model, ThreadPool& pool, std::span<co
 
 class Diagnosis {
  public:
-  Diagnosis(const Model& model, ThreadPool& pool, std::span<const int32_t> ids,
-            std::span<const ObservedRow> rows, const LogitDiagnosisOptions& options)
-      : model_(model), pool_(pool), ids_(ids), rows_(rows), options_(options) {
-    check();
+  Diagnosis(const Model& model, ThreadPool& pool, std::span<const ObservedRun> runs,
+            const LogitDiagnosisOptions& options)
+      : model_(model), pool_(pool), runs_(runs), options_(options) {
+    for (const ObservedRun& run : runs_)
+      for (const ObservedRow& row : run.rows) {
+        check(run, row);
+        rows_.push_back({run, row, 0, 0, rounding_error(row), 0});
+      }
+    if (rows_.empty()) throw UsageError("no logits to judge");
   }
 
   Finding run() {
     refuse();
     if (finding_.verdict == Finding::Verdict::not_enough_data && !finding_.next.empty()) return finding_;
-    FaultyEngine engine(model_, pool_);
-    const std::vector<float> exact = engine.logits(ids_, KvType::f32);
-    measure_noise(exact);
-    healthy_ = errors(exact);
-    for (const ObservedRow& row : rows_) rounding_.push_back(rounding_error(row));
-    const size_t worst = size_t(std::ranges::max_element(healthy_) - healthy_.begin());
-    finding_.figures.push_back(fmt::format(
-        "{} rows; worst at position {}: relative error {:.2g} where healthy engines differ by {:.2g}",
-        rows_.size(), rows_[worst].position, healthy_[worst], noise_[worst]));
+    measure();
+    const Row& worst = *std::ranges::max_element(rows_, {}, &Row::healthy);
+    finding_.figures.push_back(
+        fmt::format("{} rows; worst at {}: relative error {:.2g} where healthy engines differ by {:.2g}",
+                    rows_.size(), place_of(worst), worst.healthy, worst.noise));
     bool exact_arithmetic = true;
-    for (size_t i = 0; i < rows_.size(); ++i) {
-      const double noise = kNoiseMargin * noise_[i] + rounding_[i];
-      const double explained = kExplained * kFloor + rounding_[i];
-      limit_.push_back(noise);
-      within_ &= healthy_[i] <= noise;
-      exact_arithmetic &= healthy_[i] <= explained;
+    for (Row& row : rows_) {
+      row.limit = kNoiseMargin * row.noise + row.rounding;
+      within_ &= row.healthy <= row.limit;
+      exact_arithmetic &= row.healthy <= row.explained();
     }
     if (exact_arithmetic) return no_fault();
     if (within_)
-      for (size_t i = 0; i < rows_.size(); ++i) limit_[i] = kExplained * kFloor + rounding_[i];
+      for (Row& row : rows_) row.limit = row.explained();
     judge();
     return finding_;
   }
 
  private:
+  /// A row beside the model; numbers are relative errors.
+  struct Row {
+    const ObservedRun& run;
+    const ObservedRow& seen;
+    double noise;     // of a healthy engine
+    double healthy;   // from the model without a fault
+    double rounding;  // of the dump
+    double limit;     // a fault that leaves more does not explain the row
+
+    double explained() const { return kExplained * kFloor + rounding; }
+  };
   struct Trial {
     const Fault* fault;
     double log_likelihood = 0;
@@ -105,86 +115,110 @@ class Diagnosis {
 
   size_t n_vocab() const { return model_.hparams().vocab_size; }
 
-  void check() const {
-    if (rows_.empty()) throw UsageError("no logits to judge");
-    for (const ObservedRow& row : rows_) {
-      if (row.position >= ids_.size())
-        throw UsageError(fmt::format("logits of position {}, but {} ids", row.position, ids_.size()));
-      if (row.values.size() != (row.ids.empty() ? n_vocab() : row.ids.size()))
-        throw UsageError(
-            fmt::format("{} logits in a row; the model's vocabulary has {}", row.values.size(), n_vocab()));
-      for (const int32_t id : row.ids)
-        if (id < 0 || size_t(id) >= n_vocab())
-          throw UsageError(fmt::format("token {} is not in the vocabulary", id));
-    }
+  void check(const ObservedRun& run, const ObservedRow& row) const {
+    if (row.position >= run.ids.size())
+      throw UsageError(fmt::format("logits of position {}, but {} ids", row.position, run.ids.size()));
+    if (row.values.size() != (row.ids.empty() ? n_vocab() : row.ids.size()))
+      throw UsageError(
+          fmt::format("{} logits in a row; the model's vocabulary has {}", row.values.size(), n_vocab()));
+    for (const int32_t id : row.ids)
+      if (id < 0 || size_t(id) >= n_vocab())
+        throw UsageError(fmt::format("token {} is not in the vocabulary", id));
   }
 
   void refuse() {
-    size_t n_values = 0;
-    for (const ObservedRow& row : rows_) n_values = std::max(n_values, row.values.size());
+    size_t n_values = 0, n_ids = 0;
+    bool any_number = false;
+    for (const Row& row : rows_) {
+      any_number |= std::ranges::any_of(row.seen.values, [](double x) { return std::isfinite(x); });
+      n_values = std::max(n_values, row.seen.values.size());
+      n_ids = std::max(n_ids, row.run.ids.size());
+    }
     if (n_values < 2) {
       finding_.refusals.push_back(
           "anything: one top token a position is what many faults and no fault have in common");
       finding_.next = "give whole rows of logits, or the log-probabilities of 5 tokens or more";
     }
-    if (ids_.size() < 2)
+    if (!any_number)
+      finding_.refusals.push_back(
+          "which of the faults it is that give no numbers at all: rows without a finite one look alike; "
+          "weights of the first layer (--weights) would tell");
+    if (n_ids < 2)
       finding_.refusals.push_back(
           "nothing about RoPE, masks and positions: with one token they change nothing; 24 varied tokens "
           "would do");
-    else if (ids_.size() < 12)
+    else if (n_ids < 12)
       finding_.refusals.push_back(
           "little about windows, caches and slow rotations: they need 24 varied tokens or more");
   }
 
-  std::vector<double> errors(std::span<const float> logits) const {
-    std::vector<double> list;
-    for (const ObservedRow& row : rows_)
-      list.push_back(relative_error(row, logits.subspan(row.position * n_vocab(), n_vocab())));
-    return list;
+  /// The row's logits among those of all its run's positions.
+  std::span<const float> of_row(std::span<const float> logits, const Row& row) const {
+    return logits.subspan(row.seen.position * n_vocab(), n_vocab());
   }
 
-  void measure_noise(std::span<const float> exact) {
-    const std::vector<float> rounded = cpu_logits(model_, pool_, ids_);
+  /// How far a healthy engine's rows are from the model's, and the dump's rows.
+  void measure() {
+    FaultyEngine engine(model_, pool_);
     double sum = 0;
-    for (const ObservedRow& row : rows_) {
-      ObservedRow same{row.position, row.ids, {}, row.up_to_constant};
-      const std::span<const float> all = std::span(rounded).subspan(row.position * n_vocab(), n_vocab());
-      for (size_t j = 0; j < row.values.size(); ++j)
-        same.values.push_back(double(all[row.ids.empty() ? j : size_t(row.ids[j])]));
-      noise_.push_back(relative_error(same, exact.subspan(row.position * n_vocab(), n_vocab())));
-      sum += noise_.back() * noise_.back();
+    for (const ObservedRun& run : runs_) {
+      const std::vector<float> exact = engine.logits(run.ids, KvType::f32),
+                               rounded = cpu_logits(model_, pool_, run.ids);
+      for (Row& row : rows_) {
+        if (&row.run != &run) continue;
+        ObservedRow same{row.seen.position, row.seen.ids, {}, row.seen.up_to_constant};
+        const std::span<const float> all = of_row(rounded, row);
+        for (size_t j = 0; j < row.seen.values.size(); ++j)
+          same.values.push_back(double(all[row.seen.ids.empty() ? j : size_t(row.seen.ids[j])]));
+        row.noise = relative_error(same, of_row(exact, row));
+        row.healthy = relative_error(row.seen, of_row(exact, row));
+        sum += row.noise * row.noise;
+      }
     }
     // One row's noise is a single draw: no row is quieter than the average.
-    const double mean = std::sqrt(sum / double(noise_.size()));
-    for (double& e : noise_) e = std::max({e, mean, 1e-5});
+    const double mean = std::sqrt(sum / double(rows_.size()));
+    for (Row& row : rows_) row.noise = std::max({row.noise, mean, 1e-5});
   }
 
-  /// What was seen of the first positions, if `fault` made it.
-  Trial weigh(const Fault& fault, std::span<const float> logits, size_t n_positions) const {
-    Trial trial{&fault};
-    for (size_t i = 0; i < rows_.size(); ++i) {
-      if (rows_[i].position >= n_positions) continue;
-      const double e = relative_error(rows_[i], logits.subspan(rows_[i].position * n_vocab(), n_vocab()));
-      trial.worst = std::max(trial.worst, e / limit_[i]);
-      const double floor = kFloor + rounding_[i];
-      trial.log_likelihood += std::log((healthy_[i] + floor) / (e + floor));
+  /// Adds to `trial` what was seen of the run's first positions, if the fault made it.
+  void weigh(Trial& trial, const ObservedRun& run, std::span<const float> logits, size_t n_positions) const {
+    for (const Row& row : rows_) {
+      if (&row.run != &run || row.seen.position >= n_positions) continue;
+      const double e = relative_error(row.seen, of_row(logits, row));
+      trial.worst = std::max(trial.worst, e / row.limit);
+      const double floor = kFloor + row.rounding;
+      trial.log_likelihood += std::log((row.healthy + floor) / (e + floor));
     }
-    return trial;
   }
 
-  /// Nullopt when the fault touches nothing of the model. A fault that the first rows rule out is weighed by
-  /// them alone: right as long as later ids do not change earlier rows, which some faults do.
+  /// Whether the run's first rows rule the fault out: right as long as later ids do not change earlier rows,
+  /// which some faults do.
+  bool is_ruled_out(Trial& trial, FaultyEngine& engine, const ObservedRun& run) const {
+    if (run.ids.size() <= 2 * kProbe || run.rows.front().position >= kProbe) return false;
+    const auto ids = std::span(run.ids);
+    const std::vector<float> few = engine.logits(ids.first(kProbe), KvType::f32);
+    Trial early = trial;
+    weigh(early, run, few, kProbe);
+    if (early.worst <= 1) return false;
+    const std::vector<float> fewer = engine.logits(ids.first(kProbe - 1), KvType::f32);
+    if (std::memcmp(fewer.data(), few.data(), fewer.size() * sizeof(float)) != 0) return false;
+    trial = early;
+    return true;
+  }
+
+  /// Nullopt when the fault touches nothing of the model. One that does not explain the data is weighed by
+  /// the rows that show it.
   std::optional<Trial> attempt(const Fault& fault) const {
     FaultyEngine engine(model_, pool_, std::array{&fault});
     if (!engine.applies()) return std::nullopt;
-    if (ids_.size() > 2 * kProbe && rows_.front().position < kProbe) {
-      const std::vector<float> few = engine.logits(ids_.first(kProbe), KvType::f32);
-      if (const Trial trial = weigh(fault, few, kProbe); trial.worst > 1) {
-        const std::vector<float> fewer = engine.logits(ids_.first(kProbe - 1), KvType::f32);
-        if (std::memcmp(fewer.data(), few.data(), fewer.size() * sizeof(float)) == 0) return trial;
-      }
+    Trial trial{&fault};
+    for (const ObservedRun& run : runs_) {
+      if (run.rows.empty()) continue;
+      if (is_ruled_out(trial, engine, run)) break;
+      weigh(trial, run, engine.logits(run.ids, KvType::f32), run.ids.size());
+      if (trial.worst > 1) break;
     }
-    return weigh(fault, engine.logits(ids_, KvType::f32), ids_.size());
+    return trial;
   }
 
   void judge() {
@@ -219,10 +253,12 @@ class Diagnosis {
 
   /// Which rows are wrong, as far as that says anything.
   std::string where() const {
-    size_t first = rows_.size();
-    for (size_t i = rows_.size(); i-- > 0;)
-      if (healthy_[i] > limit_[i]) first = i;
-    return fmt::format("logits, from position {} on", rows_[std::min(first, rows_.size() - 1)].position);
+    const auto first = std::ranges::find_if(rows_, [](const Row& row) { return row.healthy > row.limit; });
+    return fmt::format("logits, from {} on", place_of(first == rows_.end() ? rows_.back() : *first));
+  }
+  std::string place_of(const Row& row) const {
+    const std::string position = fmt::format("position {}", row.seen.position);
+    return runs_.size() == 1 ? position : fmt::format("{} of run {}", position, &row.run - &runs_[0] + 1);
   }
 
   Finding& no_fault() {
@@ -234,8 +270,8 @@ class Diagnosis {
   void conclude(const std::vector<Trial>& explaining) {
     const double best = explaining.front().log_likelihood;
     double unknown = 0;  // errors at the edge of the noise
-    for (size_t i = 0; i < healthy_.size() && !within_; ++i)
-      unknown += std::max(0.0, std::log((healthy_[i] + kFloor) / (limit_[i] + kFloor)));
+    for (const Row& row : rows_)
+      if (!within_) unknown += std::max(0.0, std::log((row.healthy + kFloor) / (row.limit + kFloor)));
     double total = std::exp(std::min(unknown - best, 0.0));
     for (const Trial& t : explaining) total += std::exp(t.log_likelihood - best);
     for (const Trial& t : explaining) {
@@ -255,21 +291,18 @@ class Diagnosis {
 
   const Model& model_;
   ThreadPool& pool_;
-  std::span<const int32_t> ids_;
-  std::span<const ObservedRow> rows_;
+  std::span<const ObservedRun> runs_;
   const LogitDiagnosisOptions& options_;
-  // Of each row: relative errors.
-  std::vector<double> noise_, healthy_, rounding_;
-  std::vector<double> limit_;  // a fault that leaves more does not explain the row
-  bool within_ = true;         // a healthy engine's noise
+  std::vector<Row> rows_;  // run after run
+  bool within_ = true;     // a healthy engine's noise
   Finding finding_;
 };
 
 }  // namespace
 
-Finding diagnose_logits(const Model& model, ThreadPool& pool, std::span<const int32_t> ids,
-                        std::span<const ObservedRow> rows, const LogitDiagnosisOptions& options) {
-  return Diagnosis(model, pool, ids, rows, options).run();
+Finding diagnose_logits(const Model& model, ThreadPool& pool, std::span<const ObservedRun> runs,
+                        const LogitDiagnosisOptions& options) {
+  return Diagnosis(model, pool, runs, options).run();
 }
 
 }  // namespace assay

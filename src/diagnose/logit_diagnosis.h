@@ -20,9 +20,15 @@ namespace assay {
 struct ObservedRow {
   size_t position = 0;
   std::vector<int32_t> ids;     // which logits; empty: all, in order
-  std::vector<double> values;   // as many
+  std::vector<double> values;   // as many; those that are not finite must be so in the hypothesis too
   bool up_to_constant = false;  // log-probabilities: logits less an unknown constant
   double rounding = 0x1p-24;    // what the dump's number type changes a value by at most, relative
+};
+
+/// What the engine ran from position 0, and what was seen of it.
+struct ObservedRun {
+  std::vector<int32_t> ids;
+  std::vector<ObservedRow> rows;
 };
 
 struct LogitDiagnosisOptions {
@@ -32,9 +38,9 @@ struct LogitDiagnosisOptions {
 
 inline constexpr double kNoiseMargin = 4;
 
-/// `ids` are what the engine ran, from position 0. Throws UsageError when a row has no position of theirs, no
-/// ids of the vocabulary or numbers that are not finite; MachineError.
-Finding diagnose_logits(const Model& model, ThreadPool& pool, std::span<const int32_t> ids,
-                        std::span<const ObservedRow> rows, const LogitDiagnosisOptions& options = {});
+/// One fault for all runs; the cheapest first, as a run that a fault does not explain ends its trial. Throws
+/// UsageError when a row has no position of its run or no ids of the vocabulary; MachineError.
+Finding diagnose_logits(const Model& model, ThreadPool& pool, std::span<const ObservedRun> runs,
+                        const LogitDiagnosisOptions& options = {});
 
 }  // namespace assay

@@ -15,20 +15,35 @@ bool differs(double expected, double found, double allowed) {
   if (expected == found || (std::isnan(expected) && std::isnan(found))) return false;
   return !(std::abs(expected - found) <= allowed);
 }
-bool wrong(const Comparison& c, size_t i) {
+bool wrong(const ResultPair& c, size_t i) {
   return differs(c.expected.x[i], c.found.x[i], c.allowed.x[i]);
 }
 
 /// Whether every wrong number is what(i) instead, within what may differ there.
 template <class What>
-bool explains(const Comparison& c, const std::vector<size_t>& at, const What& what) {
+bool explains(const ResultPair& c, const std::vector<size_t>& at, const What& what) {
   return std::ranges::all_of(at, [&](size_t i) {
     return !differs(what(i), c.found.x[i], 2 * c.allowed.x[i] + 1e-12 * std::abs(c.found.x[i]));
   });
 }
 
+/// The factors of least-squares fits over each row's wrong numbers; none when a row has one wrong number
+/// only, which any factor fits.
+std::vector<double> fitted_row_factors(const ResultPair& c, const std::vector<size_t>& at) {
+  std::vector<double> cross(c.found.n_rows), square(c.found.n_rows);
+  std::vector<size_t> count(c.found.n_rows);
+  for (const size_t i : at) {
+    const size_t row = i / c.found.n_cols;
+    cross[row] += c.expected.x[i] * c.found.x[i], square[row] += c.expected.x[i] * c.expected.x[i];
+    ++count[row];
+  }
+  if (std::ranges::count(count, 1u) > 0) return {};
+  for (size_t row = 0; row < cross.size(); ++row) cross[row] /= square[row] == 0 ? 1 : square[row];
+  return cross;
+}
+
 /// The factor of a least-squares fit over the wrong numbers.
-double fitted_factor(const Comparison& c, const std::vector<size_t>& at) {
+double fitted_factor(const ResultPair& c, const std::vector<size_t>& at) {
   double cross = 0, square = 0;
   for (const size_t i : at)
     cross += c.expected.x[i] * c.found.x[i], square += c.expected.x[i] * c.expected.x[i];
@@ -37,7 +52,7 @@ double fitted_factor(const Comparison& c, const std::vector<size_t>& at) {
 
 /// Whether the row's numbers, sorted, fit a hundred times better than in place: a small error would fit
 /// alike.
-bool same_numbers(const Comparison& c, size_t row) {
+bool same_numbers(const ResultPair& c, size_t row) {
   std::vector<double> a(c.expected.row(row), c.expected.row(row) + c.expected.n_cols),
       b(c.found.row(row), c.found.row(row) + c.found.n_cols);
   const auto distance = [&] {
@@ -51,7 +66,7 @@ bool same_numbers(const Comparison& c, size_t row) {
   return distance() <= 1e-4 * in_place;
 }
 
-void find_content(const Comparison& c, const std::vector<size_t>& at, ErrorPattern& p) {
+void find_content(const ResultPair& c, const std::vector<size_t>& at, ErrorPattern& p) {
   const size_t n_cols = c.found.n_cols, n_rows = c.found.n_rows;
   const auto is = [&](Content content) { p.content = content; };
   if (std::ranges::any_of(
@@ -61,6 +76,9 @@ void find_content(const Comparison& c, const std::vector<size_t>& at, ErrorPatte
   p.factor = fitted_factor(c, at);
   if (at.size() > 1 && p.factor != 0 && explains(c, at, [&](size_t i) { return p.factor * c.expected.x[i]; }))
     return is(Content::constant_factor);
+  if (const std::vector<double> factors = fitted_row_factors(c, at);
+      !factors.empty() && explains(c, at, [&](size_t i) { return factors[i / n_cols] * c.expected.x[i]; }))
+    return is(Content::row_factors);
   for (long shift : {1L, -1L, 2L, -2L})
     if (explains(c, at,
                  [&](size_t i) {
@@ -128,16 +146,16 @@ std::string describe_columns(const std::set<size_t>& columns, size_t n_cols, siz
   return fmt::format("{} columns between {} and {}", columns.size(), first, last);
 }
 
-std::string list(std::span<const size_t> numbers) {
+std::string list(std::span<const size_t> numbers, size_t offset = 0) {
   std::string text;
   for (const size_t n : numbers.first(std::min<size_t>(numbers.size(), 8)))
-    text += (text.empty() ? "" : ", ") + std::to_string(n);
+    text += (text.empty() ? "" : ", ") + std::to_string(offset + n);
   return numbers.size() > 8 ? text + ", ..." : text;
 }
 
 }  // namespace
 
-ErrorPattern find_pattern(const Comparison& c) {
+ErrorPattern find_pattern(const ResultPair& c) {
   ErrorPattern p;
   std::vector<size_t> at;
   std::set<size_t> tokens, heads, columns;
@@ -167,6 +185,8 @@ std::string ErrorPattern::content_text() const {
       return "zeros";
     case Content::constant_factor:
       return fmt::format("constant factor {:.6g}", factor);
+    case Content::row_factors:
+      return "a factor of its own in each row";
     case Content::constant_vector:
       return "the same vector added to every token";
     case Content::token_shift:
@@ -182,13 +202,13 @@ std::string ErrorPattern::content_text() const {
   return {};
 }
 
-std::string ErrorPattern::text(const Comparison& c) const {
+std::string ErrorPattern::text(const ResultPair& c) const {
   if (content == Content::none) return content_text();
   const size_t n_rows = c.found.n_rows;
   std::string where = tokens.size() == n_rows ? "all tokens"
                       : tokens.back() + 1 == n_rows && n_rows - tokens.front() == tokens.size()
-                          ? fmt::format("from token {} on", tokens.front())
-                          : "tokens " + list(tokens);
+                          ? fmt::format("from token {} on", c.first_token + tokens.front())
+                          : "tokens " + list(tokens, c.first_token);
   const size_t n_heads = c.head_dim ? c.found.n_cols / c.head_dim : 0;
   if (n_heads > 1)
     where +=

@@ -9,12 +9,13 @@
 namespace assay {
 
 /// A result that should be `expected` and is `found`, both (n_tokens, n_cols), with what may differ;
-/// `head_dim` 0 where the columns are no heads.
-struct Comparison {
+/// `head_dim` 0 where the columns are no heads; `first_token` is the token of row 0.
+struct ResultPair {
   const Values& expected;
   const Values& found;
   const Values& allowed;
   size_t head_dim = 0;
+  size_t first_token = 0;
 };
 
 struct ErrorPattern {
@@ -23,6 +24,7 @@ struct ErrorPattern {
     not_finite,       // NaN or infinity where a number belongs
     zero,             // not written, or lost
     constant_factor,  // found = factor * expected
+    row_factors,      // each row a factor of its own
     constant_vector,  // found = expected + the same row for every token (two tokens at least)
     token_shift,      // token t has what token t - shift should have
     column_shift,     // column c has what column c - shift should have
@@ -42,9 +44,9 @@ struct ErrorPattern {
   /// "constant factor 0.5", "permutation", ...
   std::string content_text() const;
   /// All of it in one sentence: where, then what.
-  std::string text(const Comparison& c) const;
+  std::string text(const ResultPair& c) const;
 };
 
-ErrorPattern find_pattern(const Comparison& c);
+ErrorPattern find_pattern(const ResultPair& c);
 
 }  // namespace assay

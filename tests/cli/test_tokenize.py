@@ -37,6 +37,19 @@ class Tokenize(program.Case):
         self.assertNotIn(b"\x1b", out)
         self.assertEqual(err, "")
 
+    def test_faults(self):
+        text = "Hello\nworld"
+        right = self.json("tokenize", program.tiny, text)["ids"]
+        self.assertEqual(right[0], 1)
+        missing = self.json("tokenize", program.tiny, text, "--inject", "bos-missing")["ids"]
+        self.assertEqual(missing, right[1:])
+        both = self.json("tokenize", program.tiny, text, "--inject", "bos-missing,eos-appended")["ids"]
+        self.assertEqual(both, right[1:] + [2])
+        cut = self.json("tokenize", program.tiny, text, "--inject", "context-tail-lost", "--context", 3)["ids"]
+        self.assertEqual(cut, right[:3])
+        self.refused("tokenize", program.tiny, text, "--inject", "rope-pairs,no-such", says="no-such")
+        self.refused("tokenize", program.tiny, text, "--inject", "bos-missing", "--no-bos")
+
     def test_refusals(self):
         self.refused("tokenize", program.tiny, b"a\xffb", says="UTF-8")
         self.refused("tokenize", program.tiny, "--file", self.dir / "absent")
@@ -78,6 +91,9 @@ class Template(program.Case):
         self.assertEqual(rendered["prompt"], "<s><user>a</s><s>b</s><assistant>")
         self.assertEqual(rendered["ids"].count(1), 1)  # the template's <s>, not a second one, not the user's
         self.assertEqual(rendered["ids"].count(2), 1)
+        self.assertEqual(self.json("tokenize", self.model, "-m", self.messages(talk))["ids"], rendered["ids"])
+        renamed = self.json("tokenize", self.model, "-m", self.messages(talk), "--inject", "roles-renamed")["ids"]
+        self.assertNotEqual(renamed, rendered["ids"])
 
     def test_refusals(self):
         self.refused("template", program.tiny, says="no chat template")

@@ -59,7 +59,7 @@ Divergence describe(const LockstepStep& step, Judgement judgement, bool second_i
   d.allowed = std::move(judgement.allowed);
   d.step = step;
   d.worst = worst_excess(step, d.allowed);
-  const Comparison c{second_is_right ? d.step.second : d.step.first,
+  const ResultPair c{second_is_right ? d.step.second : d.step.first,
                      second_is_right ? d.step.first : d.step.second, d.allowed, head_dim_of(step, h)};
   d.pattern = find_pattern(c);
   d.where = d.pattern.text(c);

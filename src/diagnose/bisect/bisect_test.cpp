@@ -124,12 +124,13 @@ TEST(Pattern, WhatAndWhere) {
   const size_t n_rows = 4, n_cols = 64;
   Values right{n_rows, n_cols, std::vector<double>(n_rows * n_cols)}, allowed = right;
   for (size_t i = 0; i < right.x.size(); ++i) right.x[i] = std::sin(double(i * i + 1)), allowed.x[i] = 1e-9;
+  size_t first_token = 0;
   const auto text = [&](auto change) {
     Values found = right;
     for (size_t r = 0; r < n_rows; ++r)
       for (size_t c = 0; c < n_cols; ++c) change(found.x[r * n_cols + c], r, c);
-    const Comparison comparison{right, found, allowed, 16};
-    return find_pattern(comparison).text(comparison);
+    const ResultPair pair{right, found, allowed, 16, first_token};
+    return find_pattern(pair).text(pair);
   };
   const auto at = [&](size_t r, size_t c) { return right.x[r * n_cols + c]; };
   EXPECT_EQ(text([](double&, size_t, size_t) {}), "no error");
@@ -159,6 +160,13 @@ TEST(Pattern, WhatAndWhere) {
               if (c >= 60) x = 0;
             }),
             "all tokens, head 3, the last 4 columns: zeros (16 of 256 numbers)");
+  EXPECT_EQ(text([](double& x, size_t r, size_t) { x *= 1 + 0.5 * double(r); }),
+            "from token 1 on, all heads: a factor of its own in each row (192 of 256 numbers)");
+  first_token = 7;
+  EXPECT_EQ(text([](double& x, size_t r, size_t) {
+              if (r == 1) x = NAN;
+            }),
+            "tokens 8, all heads: NaN or infinity (64 of 256 numbers)");
 }
 
 TEST(Bisect, SavesInputsForReplay) {

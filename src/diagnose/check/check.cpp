@@ -64,6 +64,7 @@ std::vector<ValueSums> sum_values(const GgufFile& file, const TensorInfo& tensor
       if (!std::isfinite(x)) continue;
       s.n_zero += x == 0;
       s.n_negative += x < 0;
+      s.n_below_minus_one += x < -1;
       s.sum += x;
       s.squares += x * x;
       s.largest = std::max(s.largest, std::abs(x));
@@ -76,6 +77,7 @@ std::vector<ValueSums> sum_values(const GgufFile& file, const TensorInfo& tensor
     const ValueSums& r = rows[row];
     s.n_values += r.n_values, s.n_nan += r.n_nan, s.n_inf += r.n_inf, s.n_zero += r.n_zero,
         s.n_negative += r.n_negative;
+    s.n_below_minus_one += r.n_below_minus_one;
     s.sum += r.sum, s.squares += r.squares;
     s.largest = std::max(s.largest, r.largest);
   }

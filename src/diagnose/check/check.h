@@ -29,7 +29,7 @@ struct CheckResult {
 
 /// What one expert of a tensor (or all of one without experts) holds.
 struct ValueSums {
-  uint64_t n_values = 0, n_nan = 0, n_inf = 0, n_zero = 0, n_negative = 0;
+  uint64_t n_values = 0, n_nan = 0, n_inf = 0, n_zero = 0, n_negative = 0, n_below_minus_one = 0;
   double sum = 0, squares = 0, largest = 0;  // of the finite values
   double rms() const;
 };

@@ -88,9 +88,10 @@ CheckResult run_outliers(const CheckSubject& s) {
 }
 
 /// Trained gains of RMS norms start at 1 and stay positive, but for a few. A file whose converter did not add
-/// the 1 that Gemma stores them without has many around and below 0; one that took 1 away has nearly all
-/// there, and no training ends so; one to which 1 was added twice has none below 1.
-constexpr double kManyNegative = 0.25, kNearlyAllNegative = 0.75;
+/// the 1 that Gemma stores them without has many around and below 0, yet few below -1: with the 1 they are
+/// trained gains. One that took 1 away has nearly all below 0, and no training ends so; one to which 1 was
+/// added twice has none below 1. Gains that lie on both sides of 0 farther than 1 are another model's doing.
+constexpr double kManyNegative = 0.25, kNearlyAllNegative = 0.75, kFew = 0.05;
 
 CheckResult run_norms(const CheckSubject& s) {
   CheckResult result;
@@ -103,7 +104,8 @@ CheckResult run_norms(const CheckSubject& s) {
     ++n_norms;
     const double mean = v.sum / double(v.n_values);
     const double share = double(v.n_negative) / double(v.n_values);
-    if (share > kManyNegative)
+    const bool trained_with_one = double(v.n_below_minus_one) <= kFew * double(v.n_values);
+    if (share > kNearlyAllNegative || (share > kManyNegative && trained_with_one))
       result.say(share > kNearlyAllNegative ? fault : warning,
                  fmt::format("{}: {:.0f} % of its gains are negative, their mean is {:.3f}: off by one?",
                              printable(tensor.name), 100 * share, mean));

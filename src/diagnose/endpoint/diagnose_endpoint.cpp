@@ -9,6 +9,7 @@
 #include "base/load_error.h"
 #include "diagnose/endpoint/row_match.h"
 #include "diagnose/faults/faulty_engine.h"
+#include "diagnose/logit_diagnosis.h"
 #include "diagnose/tokens/diagnose_tokens.h"
 #include "diagnose/tokens/faulty_tokenizer.h"
 #include "diagnose/tokens/probes.h"
@@ -248,48 +249,38 @@ class EndpointDiagnosis {
     return f;
   }
 
-  /// No ids explain it: the faults of computation, on the right ids.
+  /// No ids explain it: the faults of computation and weights, on the right ids.
   Finding computation(Finding f) {
-    std::vector<std::pair<double, const Fault*>> ranked;
-    for (const Fault* fault : faults()) {
-      if (changes_ids(*fault)) continue;
-      q_.doing("trying " + std::string(fault->id));
-      FaultyEngine engine(q_.model, q_.pool, {&fault, 1});
-      if (!engine.applies()) continue;
-      double worst = 0;
-      for (const Asked& a : asked_)
-        worst = std::max(worst, match_.divergence(
-                                    a.row, last_row(engine.logits(*healthy().probes[a.probe], KvType::f32))) /
-                                    a.bound);
-      ranked.push_back({worst, fault});
+    std::vector<ObservedRun> runs;
+    for (const Asked& a : asked_) {
+      const Ids& ids = *healthy().probes[a.probe];
+      ObservedRow row = match_.observed(a.row, ids.size() - 1);
+      if (row.ids.size() > 1) runs.push_back({ids, {std::move(row)}});
     }
-    std::stable_sort(ranked.begin(), ranked.end(),
-                     [](const auto& a, const auto& b) { return a.first < b.first; });
-    const auto n_good =
-        size_t(std::count_if(ranked.begin(), ranked.end(), [](const auto& r) { return r.first <= 1; }));
-    f.verdict = n_good == 0 ? Verdict::unknown_fault : n_good == 1 ? Verdict::fault : Verdict::shortlist;
+    LogitDiagnosisOptions options;
+    options.progress = [&](size_t n_done, size_t n_all) {
+      q_.doing(fmt::format("trying fault {} of {}", n_done, n_all));
+      return true;
+    };
+    Finding found = diagnose_logits(q_.model, q_.pool, runs, options);
+    f.candidates = std::move(found.candidates);
+    f.figures.insert(f.figures.end(), found.figures.begin(), found.figures.end());
+    f.refusals.insert(f.refusals.end(), found.refusals.begin(), found.refusals.end());
+    f.verdict = f.candidates.empty() ? Verdict::unknown_fault : found.verdict;
     f.place = "the computation, or a prompt that no known fault makes";
-    for (const auto& [ratio, fault] : std::span(ranked).first(n_good))
-      f.candidates.push_back(
-          {fault, 1.0 / double(n_good),
-           fmt::format("a model with it gives the reported probabilities: at most {:.3g} of what rounding "
-                       "may cost",
-                       ratio)});
-    if (n_good == 0) name_nearest(f, ranked);
-    f.next = n_good == 1 ? "confirm it with --trace"
-                         : "compare the engine's token ids (--tokens), then a trace (--trace)";
+    f.next = f.verdict == Verdict::fault
+                 ? "confirm it with --trace"
+                 : "compare the engine's token ids (--tokens), then a trace (--trace)";
+    if (f.candidates.empty()) name_nearest_ids(f);
     return f;
   }
 
-  void name_nearest(Finding& f, const std::vector<std::pair<double, const Fault*>>& ranked) {
+  void name_nearest_ids(Finding& f) {
     std::stable_sort(judged_.begin(), judged_.end());
     if (!judged_.empty() && !judged_[0].hypothesis->faults.empty())
       f.figures.push_back(fmt::format("nearest of tokens and prompts: {}, which explains {} of {} prompts",
                                       judged_[0].hypothesis->faults.front()->id, judged_[0].n_explained,
                                       asked_.size()));
-    if (!ranked.empty())
-      f.figures.push_back(fmt::format("nearest of the computation: {}, {:.3g} times what rounding may cost",
-                                      ranked[0].second->id, ranked[0].first));
   }
 
   const EndpointQuestion& q_;

@@ -24,10 +24,10 @@ struct EndpointQuestion {
 /// possible give different ids on them, and explains the reported probabilities: by the right ids, by those
 /// of each such fault, and, where none does, by each fault of computation on the right ids.
 ///
-/// A hypothesis explains a row when KL(reported || its own), in `exact`, is at most the bound of that row: 16
+/// Ids explain a row when KL(reported || its own), in `exact`, is at most the bound of that row: 16
 /// times that of `fast` against `exact` on the same ids, which allows four times its rounding error (KL grows
-/// with the square), and not less than 1e-3, which covers log-probabilities printed with three digits. Throws
-/// what Endpoint throws.
+/// with the square), and not less than 1e-3, which covers log-probabilities printed with three digits. Faults
+/// of computation are judged as logit_diagnosis.h does. Throws what Endpoint throws.
 Finding diagnose_endpoint(const EndpointQuestion& question);
 
 }  // namespace assay

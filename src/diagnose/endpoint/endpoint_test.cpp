@@ -4,12 +4,16 @@
 #include <gmock/gmock.h>
 #include <httplib.h>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <thread>
 
 #include "base/load_error.h"
+#include "diagnose/endpoint/diagnose_endpoint.h"
 #include "diagnose/endpoint/row_match.h"
+#include "diagnose/faults/faulty_engine.h"
+#include "runtime/backend.h"
 #include "tokenizer/small_vocabularies.h"
 
 namespace assay {
@@ -214,6 +218,48 @@ TEST(RowMatch, DivergenceIsZeroForEqualsAndGrows) {
   }
   EXPECT_EQ(match.known_share({{"no such token", {}, -0.1}, {"neither this", {}, -3}}), 0);
   EXPECT_EQ(match.known_share({{"x", 1 << 30, -0.1}}), 0);
+}
+
+/// What `diagnose_endpoint` says of a server that runs the model with a fault (null: none), prints
+/// log-probabilities of 20 tokens with 4 digits and has no /tokenize.
+Finding diagnose_server(const Model& model, const Fault* fault) {
+  const std::unique_ptr<const Tokenizer> tokenizer = make_tokenizer(model.file().metadata());
+  const RowMatch match(*tokenizer);
+  ThreadPool pool(1);
+  FaultyEngine engine(model, pool, fault ? std::span(&fault, 1) : std::span<const Fault* const>());
+  EXPECT_TRUE(engine.applies());
+  const FakeServer server([&](const httplib::Request& request, httplib::Response& response) {
+    response.status = 404;
+    if (request.path != "/v1/completions") return;
+    const PromptSource source{Json::parse(request.body)["prompt"].get<std::string>(), nullptr};
+    const auto ids = encode_prompt(*tokenizer, write_prompt(model.file(), *tokenizer, source));
+    const std::vector<float> logits = engine.logits(ids, KvType::f32);
+    Json list = Json::array();
+    for (const ReportedToken& t :
+         match.report(std::span(logits).last(size_t(model.hparams().vocab_size)), 20))
+      list.push_back({{"id", *t.id}, {"logprob", std::round(t.logprob * 1e4) / 1e4}});
+    response.status = 200;
+    response.set_content(Json{{"completion_probabilities", {{{"top_logprobs", list}}}}}.dump(),
+                         "application/json");
+  });
+  Endpoint endpoint(server.url(), "");
+  const std::unique_ptr<Ops> fast = need_backend("cpu").make({pool, {}});
+  fast->load(model.product_weights(), {});
+  ThreadPool own(1);
+  return diagnose_endpoint({endpoint, model, *tokenizer, *fast, own, [](const std::string&) {}});
+}
+
+TEST(DiagnoseEndpoint, NamesFaultsOfComputationAndWeights) {
+  const Model model(GgufFile::open(std::filesystem::path(ASSAY_SOURCE_DIR) /
+                                   "tests/golden/models/llama-Q4_K_M/model.gguf"));
+  EXPECT_EQ(diagnose_server(model, nullptr).verdict, Finding::Verdict::no_fault);
+  for (const char* id : {"rope-pairs", "k-scales-linear"}) {
+    const Finding finding = diagnose_server(model, &need_fault(id));
+    const auto is_it = [&](const Finding::Candidate& c) { return c.fault->id == id; };
+    EXPECT_TRUE(std::ranges::any_of(finding.candidates, is_it))
+        << id << ": " << verdict_name(finding.verdict);
+    EXPECT_LE(finding.candidates.size(), 2u) << id;  // rope-pairs is what permuted q and k do
+  }
 }
 
 }  // namespace

@@ -16,6 +16,16 @@ std::string with_spaces(std::string text) {
   return text;
 }
 
+/// What printing changed the values by at most: half a unit of the last place that one of them has.
+double printed_rounding(std::span<const double> values) {
+  double unit = 1, largest = 0;
+  for (const double v : values) {
+    largest = std::max(largest, std::abs(v));
+    while (unit > 1e-15 && std::abs(v / unit - std::round(v / unit)) > 1e-6) unit /= 10;
+  }
+  return 0.5 * unit / std::max(largest, unit);
+}
+
 }  // namespace
 
 RowMatch::RowMatch(const Tokenizer& tokenizer)
@@ -62,6 +72,18 @@ double RowMatch::divergence(const ReportedRow& row, std::span<const float> logit
   }
   rest_p = std::max(rest_p, kLeast), rest_q = std::max(rest_q, kLeast);
   return std::max(0.0, kl + rest_p * std::log(rest_p / rest_q));
+}
+
+ObservedRow RowMatch::observed(const ReportedRow& row, size_t position) const {
+  ObservedRow seen{position, {}, {}, true};
+  std::set<int32_t> known;
+  for (const ReportedToken& token : row)
+    if (const auto ids = ids_of(token); ids.size() == 1 && known.insert(ids[0]).second) {
+      seen.ids.push_back(ids[0]);
+      seen.values.push_back(token.logprob);
+    }
+  seen.rounding = std::max(seen.rounding, printed_rounding(seen.values));
+  return seen;
 }
 
 ReportedRow RowMatch::report(std::span<const float> logits, size_t n_tokens) const {

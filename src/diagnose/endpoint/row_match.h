@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "diagnose/endpoint/endpoint.h"
+#include "diagnose/logit_diagnosis.h"
 #include "tokenizer/tokenizer.h"
 
 namespace assay {
@@ -22,6 +23,9 @@ class RowMatch {
   /// what merging tokens into one loses makes it a lower bound of the full KL (data-processing inequality),
   /// so it never accuses a right engine more than the full one would.
   double divergence(const ReportedRow& row, std::span<const float> logits) const;
+
+  /// The row as logits after `position`: its tokens that stand for one id each.
+  ObservedRow observed(const ReportedRow& row, size_t position) const;
 
   /// The top of a row of logits as an engine would report it.
   ReportedRow report(std::span<const float> logits, size_t n_tokens) const;

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "diagnose/faults/ops_fault.h"
+#include "diagnose/faults/source.h"
 
 namespace assay {
 namespace {
@@ -47,7 +48,7 @@ const Fault kFaults[] = {
        return change_rules(inner, is_grouped(m), rules);
      }}},
     {"attention-first-kv-head", FaultFamily::attention, "Every query head reads key head 0.",
-     "more than one key head", "nonsense", "stride the cache by key heads", "from the format",
+     "more than one key head", "nonsense", "stride the cache by key heads", kFromTheFormat,
      OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
        AttentionRules rules;
        rules.kv_head = [](size_t, const AttentionParams&) { return size_t(0); };
@@ -55,17 +56,17 @@ const Fault kFaults[] = {
      }}},
     {"attention-scale-missing", FaultFamily::attention, "Scores are not divided by sqrt(head_dim).",
      "every model", "attention looks at one token only; repetition",
-     "multiply q . k by the architecture's scale, most often 1/sqrt(head_dim)", "from the format",
+     "multiply q . k by the architecture's scale, most often 1/sqrt(head_dim)", kFromTheFormat,
      OpsFault{[](Ops& inner, const Model& m) -> Wrapped { return change_scale(inner, m, 1); }}},
     {"attention-scale-twice", FaultFamily::attention, "The scale is applied to q and again to the scores.",
-     "every model", "attention is nearly uniform; bland, wrong text", "scale once", "from the format",
+     "every model", "attention is nearly uniform; bland, wrong text", "scale once", kFromTheFormat,
      OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
        const double s = m.hparams().attention_scale;
        return change_scale(inner, m, s * s);
      }}},
     {"attention-scale-d-model", FaultFamily::attention, "Scores are divided by sqrt(d_model).",
      "every model with more heads than one", "attention is too flat; bland text", "divide by sqrt(head_dim)",
-     "from the format", OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
+     kFromTheFormat, OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
        return change_scale(inner, m, 1 / std::sqrt(double(m.hparams().d_model)));
      }}},
     {"attention-scale-head-share", FaultFamily::attention,
@@ -79,7 +80,7 @@ const Fault kFaults[] = {
     {"attention-scale-head-dim", FaultFamily::attention,
      "Scores are divided by sqrt(head_dim) where the architecture has a scale of its own.",
      "gemma 2 and 3 of 27B", "slightly worse text", "follow the architecture's scale (query_pre_attn_scalar)",
-     "from the format", OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
+     kFromTheFormat, OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
        return change_scale(inner, m, 1 / std::sqrt(double(m.hparams().head_dim)));
      }}},
     {"attention-no-mask", FaultFamily::attention,
@@ -121,7 +122,7 @@ const Fault kFaults[] = {
     {"attention-mask-hides-first", FaultFamily::attention,
      "The first position is masked, as if it were padding.", "prompts of more than one token",
      "no BOS to rest attention on: odd text, worse for short prompts",
-     "mask by position in the sequence; padding on the left belongs to batches alone", "from the format",
+     "mask by position in the sequence; padding on the left belongs to batches alone", kFromTheFormat,
      OpsFault{[](Ops& inner, const Model&) -> Wrapped {
        AttentionRules rules;
        rules.sees = [](size_t query, size_t key) { return key <= query && (key > 0 || query == 0); };
@@ -138,14 +139,14 @@ const Fault kFaults[] = {
      }}},
     {"attention-window-ignored", FaultFamily::attention, "Local layers attend to all positions.",
      "gemma 2 and 3, olmo 3", "right until the prompt is longer than the window",
-     "follow attention.sliding_window in local layers", "from the format",
+     "follow attention.sliding_window in local layers", kFromTheFormat,
      OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
        return change_attention(inner, has_windows(m), [](AttentionParams& p, size_t) { p.window = 0; });
      }}},
     {"attention-window-plus-1", FaultFamily::attention,
      "The window is one position longer than the file says.", "gemma 2 and 3, olmo 3",
      "small differences once the prompt is longer than the window",
-     "a position sees itself and window - 1 before it", "from the format",
+     "a position sees itself and window - 1 before it", kFromTheFormat,
      OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
        return change_attention(inner, has_windows(m),
                                [](AttentionParams& p, size_t) { p.window += p.window != 0; });
@@ -161,7 +162,7 @@ const Fault kFaults[] = {
      }}},
     {"attention-window-inverted", FaultFamily::attention, "Local and global layers are exchanged.",
      "gemma 2 and 3, olmo 3", "worse text once the prompt is longer than the window",
-     "the period's last layer is global, the others local", "from the format",
+     "the period's last layer is global, the others local", kFromTheFormat,
      OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
        const size_t window = m.hparams().local.window;
        return change_attention(inner, has_windows(m) && has_global_layer(m),
@@ -169,13 +170,13 @@ const Fault kFaults[] = {
      }}},
     {"attention-window-of-8", FaultFamily::attention, "A window of eight positions in every layer.",
      "models without local layers", "forgets the prompt's beginning",
-     "no window unless the file and architecture have one", "from the format",
+     "no window unless the file and architecture have one", kFromTheFormat,
      OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
        return change_attention(inner, !has_windows(m), [](AttentionParams& p, size_t) { p.window = 8; });
      }}},
     {"attention-denominator-missing", FaultFamily::attention,
      "Soft-max weights are not divided by their sum.", "every model", "activations grow with the prompt",
-     "divide by the sum of the exponentials", "from the format",
+     "divide by the sum of the exponentials", kFromTheFormat,
      OpsFault{[](Ops& inner, const Model&) -> Wrapped {
        AttentionRules rules;
        rules.divide = false;
@@ -192,7 +193,7 @@ const Fault kFaults[] = {
     {"attention-alibi", FaultFamily::attention,
      "Scores get a bias linear in the distance, 2^(-8(h+1)/n_heads) a position (ALiBi).",
      "models that rotate instead", "attention is too local",
-     "no ALiBi unless the architecture has it (max_alibi_bias)", "from the format",
+     "no ALiBi unless the architecture has it (max_alibi_bias)", kFromTheFormat,
      OpsFault{[](Ops& inner, const Model&) -> Wrapped {
        AttentionRules rules;
        rules.sees = sees_past;
@@ -220,18 +221,18 @@ const Fault kFaults[] = {
      }}},
     {"attention-v-bias-missing", FaultFamily::attention, "The bias of v alone is not added.",
      "qwen 2 and 2.5, starcoder 2", "a constant vector is missing from attention's result", "add attn_v.bias",
-     "from the format", OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
+     kFromTheFormat, OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
        return without_bias(inner, m, [](const Layer& w) { return !w.attn_v.bias.empty(); }, {"Vcur"});
      }}},
     {"attention-output-bias-missing", FaultFamily::attention, "The bias of attn_output is not added.",
-     "gpt 2, starcoder 2", "worse text", "add attn_output.bias", "from the format",
+     "gpt 2, starcoder 2", "worse text", "add attn_output.bias", kFromTheFormat,
      OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
        return without_bias(inner, m, [](const Layer& w) { return !w.attn_output.bias.empty(); },
                            {"attn_out"});
      }}},
     {"attention-qk-norm-missing", FaultFamily::attention, "q and k are not normalised.",
      "qwen 3, gemma 3, olmo 2", "nonsense",
-     "normalise q and k before rotation with attn_q_norm and attn_k_norm", "from the format",
+     "normalise q and k before rotation with attn_q_norm and attn_k_norm", kFromTheFormat,
      OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
        struct Skip final : ForwardOps {
          using ForwardOps::ForwardOps;
@@ -243,7 +244,7 @@ const Fault kFaults[] = {
      }}},
     {"attention-qk-norm-whole-row", FaultFamily::attention,
      "q and k are normalised over all heads at once, not head by head.", "qwen 3, gemma 3, stablelm 12B",
-     "worse text", "one norm a head, head_dim numbers each", "from the format",
+     "worse text", "one norm a head, head_dim numbers each", kFromTheFormat,
      OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
        const size_t q_dim = m.hparams().q_dim(), kv_dim = m.hparams().kv_dim();
        return change_norm(
@@ -266,7 +267,7 @@ const Fault kFaults[] = {
      }}},
     {"attention-qk-norm-weight-missing", FaultFamily::attention,
      "q and k are normalised, but their norms' weights are not applied.", "qwen 3, gemma 3, olmo 2",
-     "worse text", "multiply by attn_q_norm.weight and attn_k_norm.weight", "from the format",
+     "worse text", "multiply by attn_q_norm.weight and attn_k_norm.weight", kFromTheFormat,
      OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
        return change_norm(inner, any_layer(m, has_qk_norm), [](Norm& n, Name name) {
          if (is(name, "Qcur_normed") || is(name, "Kcur_normed")) n.weight.clear();
@@ -274,7 +275,7 @@ const Fault kFaults[] = {
      }}},
     {"attention-output-transposed", FaultFamily::attention,
      "Attention's result is laid out (head_dim, n_heads) where attn_output wants (n_heads, head_dim).",
-     "more heads than one", "nonsense", "concatenate heads, head_dim numbers each", "from the format",
+     "more heads than one", "nonsense", "concatenate heads, head_dim numbers each", kFromTheFormat,
      OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
        const size_t n_heads = m.hparams().n_heads, head_dim = m.hparams().head_dim;
        return change_results(

@@ -1,5 +1,6 @@
 // Faults of codebook types, ternary and FP4 types, and of types taken for others of the same size.
 #include "diagnose/faults/faulty_block.h"
+#include "diagnose/faults/source.h"
 
 namespace assay {
 namespace {
@@ -352,8 +353,6 @@ struct Bf16AsF16 : BlockBF16 {
 };
 constexpr std::array kF16AsBf16{describe<F16AsBf16>()};
 constexpr std::array kBf16AsF16{describe<Bf16AsF16>()};
-
-constexpr std::string_view kFromTheFormat = "from the format: no public report";
 
 #define CODEBOOK(name, rows, what, where, seen, repair)                                                 \
   Fault {                                                                                               \

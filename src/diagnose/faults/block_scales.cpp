@@ -1,5 +1,6 @@
 // Faults of the scales and mins of a block.
 #include "diagnose/faults/faulty_block.h"
+#include "diagnose/faults/source.h"
 
 namespace assay {
 namespace {
@@ -278,8 +279,6 @@ struct DAtOtherEnd : Block {
 };
 constexpr auto kDAtOtherEnd = faulty_rows<DAtOtherEnd, BlockQ4_0, BlockQ5_0, BlockQ8_0, BlockQ3_K, BlockQ6_K,
                                           BlockIQ4_NL, BlockTQ1_0, BlockTQ2_0>();
-
-constexpr std::string_view kFromTheFormat = "from the format: no public report";
 
 const std::array kFaults{
     Fault{.id = "k-scale-top-bits-dropped",

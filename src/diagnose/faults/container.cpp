@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <map>
 
+#include "diagnose/faults/source.h"
 #include "diagnose/faults/stored.h"
 
 namespace assay {
@@ -180,8 +181,6 @@ constexpr LayoutFault kBlockLate{
     [](const StoredTensor& t, std::span<float> values) {
       decode_at(t, begin_of(t) + t.info.type->block_bytes, values);
     }};
-
-constexpr std::string_view kFromTheFormat = "from the format: no public report";
 
 #define CONTAINER(name, fault, what, where, seen, repair, report)                                    \
   Fault {                                                                                            \

@@ -1,5 +1,9 @@
 #include "diagnose/faults/faulty_engine.h"
 
+#include <algorithm>
+#include <set>
+
+#include "diagnose/faults/held_weights.h"
 #include "runtime/backend.h"
 #include "runtime/session.h"
 
@@ -10,37 +14,32 @@ FaultyEngine::FaultyEngine(const Model& model, ThreadPool& pool, std::span<const
       exact_(need_backend("exact").make({pool, {}})),
       weights_(*exact_),
       outermost_(&weights_) {
-  for (const Fault* fault : faults) applies_ &= add(*fault);
-}
-
-bool FaultyEngine::add(const Fault& fault) {
-  if (const auto* ops = std::get_if<OpsFault>(&fault.injection)) {
-    std::unique_ptr<ForwardOps> wrapped = ops->wrap(*outermost_, model_);
-    if (!wrapped) return false;
-    outermost_ = wrapped.get();
-    wrapped_.push_back(std::move(wrapped));
-    return true;
-  }
-  bool touched = false;
+  std::set<const Fault*> touching;
+  for (const Fault* fault : faults)
+    if (add_ops(*fault)) touching.insert(fault);
   for (const Weight& weight : model_.weights()) {
+    const StoredTensor stored{model_.file(), *model_.file().find(weight.name), &model_.hparams()};
+    const HeldWeights held = hold_weights(stored, faults);
+    if (held.faults.empty()) continue;
+    touching.insert(held.faults.begin(), held.faults.end());
     Weight faulty = weight;
-    if (const QuantType* type = faulty_type(fault, *weight.type)) {
-      faulty.type = type;
-    } else if (const auto* layout = std::get_if<LayoutFault>(&fault.injection)) {
-      const TensorInfo* info = model_.file().find(weight.name);
-      const StoredTensor stored{model_.file(), *info, &model_.hparams()};
-      if (!layout->touches(stored)) continue;
-      std::vector<float>& values = values_.emplace_back(info->n_elements);
-      layout->decode(stored, values);
+    faulty.type = held.type;
+    if (held.layout) {
       faulty.type = find_quant_type("F32");
-      faulty.bytes = std::as_bytes(std::span(values));
-    } else {
-      continue;
+      faulty.bytes = std::as_bytes(std::span(values_.emplace_back(held.values(stored))));
     }
     replace(weight, std::move(faulty));
-    touched = true;
   }
-  return touched;
+  applies_ = std::ranges::all_of(faults, [&](const Fault* fault) { return touching.contains(fault); });
+}
+
+bool FaultyEngine::add_ops(const Fault& fault) {
+  const auto* ops = std::get_if<OpsFault>(&fault.injection);
+  std::unique_ptr<ForwardOps> wrapped = ops ? ops->wrap(*outermost_, model_) : nullptr;
+  if (!wrapped) return false;
+  outermost_ = wrapped.get();
+  wrapped_.push_back(std::move(wrapped));
+  return true;
 }
 
 void FaultyEngine::replace(const Weight& healthy, Weight faulty) {

@@ -15,7 +15,8 @@ namespace assay {
 class FaultyEngine {
  public:
   /// Decodes faulty layouts, so it may take a while and as much memory as the tensors that they touch have as
-  /// f32. Throws MachineError.
+  /// f32. Throws MachineError, and UsageError as
+  /// hold_weights does.
   FaultyEngine(const Model& model, ThreadPool& pool, std::span<const Fault* const> faults = {});
 
   /// Whether every fault touches something that the model has.
@@ -27,7 +28,7 @@ class FaultyEngine {
   std::vector<float> logits(std::span<const int32_t> ids, KvType kv_type);
 
  private:
-  bool add(const Fault& fault);
+  bool add_ops(const Fault& fault);  // whether it touches an operation of the model
   void replace(const Weight& healthy, Weight faulty);
 
   const Model& model_;

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "diagnose/faults/ops_fault.h"
+#include "diagnose/faults/source.h"
 
 namespace assay {
 namespace {
@@ -45,7 +46,7 @@ struct Exchanged final : ForwardOps {
 const Fault kFaults[] = {
     {"ffn-gate-up-exchanged", FaultFamily::ffn, "The activation is on up, not on gate.",
      "gated FFNs: llama, qwen, gemma, phi 3", "nonsense",
-     "down(f(gate(x)) * up(x)); fused tensors hold gate's rows first", "from the format",
+     "down(f(gate(x)) * up(x)); fused tensors hold gate's rows first", kFromTheFormat,
      OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
        return has_gate(m) ? std::make_unique<Exchanged>(inner) : nullptr;
      }}},
@@ -73,35 +74,34 @@ const Fault kFaults[] = {
        return change_activation(inner, uses_gelu(m), [](double g, double u) { return gelu_erf(g) * u; });
      }}},
     {"ffn-gelu-quick", FaultFamily::ffn, "x * sigmoid(1.702 x) where the tanh form of GELU belongs.",
-     "gemma, gpt 2, starcoder 2", "differences of 1e-2 in each layer", "use the tanh form", "from the format",
+     "gemma, gpt 2, starcoder 2", "differences of 1e-2 in each layer", "use the tanh form", kFromTheFormat,
      OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
        return change_activation(inner, uses_gelu(m),
                                 [](double g, double u) { return g / (1 + std::exp(-1.702 * g)) * u; });
      }}},
     {"ffn-relu", FaultFamily::ffn, "ReLU instead of the smooth activation.", "every model",
-     "coherent but worse", "choose the activation by architecture", "from the format",
+     "coherent but worse", "choose the activation by architecture", kFromTheFormat,
      OpsFault{[](Ops& inner, const Model&) -> Wrapped {
        return change_activation(inner, true, [](double g, double u) { return std::max(g, 0.0) * u; });
      }}},
     {"ffn-sigmoid", FaultFamily::ffn, "Sigmoid instead of SiLU: the factor x is missing.", "every model",
-     "nonsense", "SiLU is x * sigmoid(x)", "from the format",
-     OpsFault{[](Ops& inner, const Model&) -> Wrapped {
+     "nonsense", "SiLU is x * sigmoid(x)", kFromTheFormat, OpsFault{[](Ops& inner, const Model&) -> Wrapped {
        return change_activation(inner, true, [](double g, double u) { return u / (1 + std::exp(-g)); });
      }}},
     {"ffn-activation-missing", FaultFamily::ffn, "No activation function: gate * up.", "every model",
-     "nonsense", "activate gate (or up, in plain FFNs)", "from the format",
+     "nonsense", "activate gate (or up, in plain FFNs)", kFromTheFormat,
      OpsFault{[](Ops& inner, const Model&) -> Wrapped {
        return change_activation(inner, true, [](double g, double u) { return g * u; });
      }}},
     {"ffn-up-ignored", FaultFamily::ffn, "The activated gate is not multiplied by up.", "gated FFNs",
-     "nonsense", "multiply by up", "from the format", OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
+     "nonsense", "multiply by up", kFromTheFormat, OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
        return change_activation(
            inner, has_gate(m),
            uses_gelu(m) ? [](double g, double) { return gelu_tanh(g); }
                         : [](double g, double) { return silu(g); });
      }}},
     {"ffn-half-width", FaultFamily::ffn, "The second half of the FFN's width is not computed.", "every model",
-     "fluent but wrong", "loop to feed_forward_length; do not derive it from d_model", "from the format",
+     "fluent but wrong", "loop to feed_forward_length; do not derive it from d_model", kFromTheFormat,
      OpsFault{[](Ops& inner, const Model&) -> Wrapped {
        return change_results(inner, is_activation, [](Name, Values& x) {
          for (size_t i = 0; i < x.n_rows; ++i)
@@ -109,7 +109,7 @@ const Fault kFaults[] = {
        });
      }}},
     {"ffn-bias-missing", FaultFamily::ffn, "Biases of the FFN are not added.", "gpt 2, starcoder 2",
-     "worse text", "add ffn_up.bias and ffn_down.bias", "from the format",
+     "worse text", "add ffn_up.bias and ffn_down.bias", kFromTheFormat,
      OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
        return change_linear(
            inner,
@@ -119,7 +119,7 @@ const Fault kFaults[] = {
            });
      }}},
     {"moe-lowest-experts", FaultFamily::ffn, "The experts with the lowest scores are chosen.",
-     "mixtures of experts", "nonsense", "sort router logits from high to low", "from the format",
+     "mixtures of experts", "nonsense", "sort router logits from high to low", kFromTheFormat,
      OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
        return change_routing(inner, has_experts(m), [](Routing& r, const RouteParams&, Values& logits) {
          std::vector<int32_t> order(logits.n_cols);
@@ -134,7 +134,7 @@ const Fault kFaults[] = {
      }}},
     {"moe-next-expert", FaultFamily::ffn, "Expert e + 1 computes what expert e should.",
      "mixtures of experts", "nonsense", "expert e begins at e * n_rows * row_bytes of its tensor",
-     "from the format", OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
+     kFromTheFormat, OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
        const size_t n = m.hparams().n_experts;
        return change_routing(inner, n > 1, [n](Routing& r, const RouteParams&, Values&) {
          for (int32_t& e : r.experts) e = int32_t(size_t(e + 1) % n);
@@ -161,7 +161,7 @@ const Fault kFaults[] = {
      }}},
     {"moe-weights-uniform", FaultFamily::ffn, "Chosen experts count the same.",
      "mixtures that use more than one expert a token", "slightly worse text",
-     "weigh experts by soft-max of the router's logits", "from the format",
+     "weigh experts by soft-max of the router's logits", kFromTheFormat,
      OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
        return change_routing(inner, has_experts(m) && m.hparams().route.n_used > 1,
                              [](Routing& r, const RouteParams&, Values&) {
@@ -170,7 +170,7 @@ const Fault kFaults[] = {
      }}},
     {"moe-weights-reversed", FaultFamily::ffn, "The best expert gets the last one's weight, and the reverse.",
      "mixtures that use more than one expert a token", "worse text", "keep ids and weights in one order",
-     "from the format", OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
+     kFromTheFormat, OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
        return change_routing(inner, has_experts(m) && m.hparams().route.n_used > 1,
                              [](Routing& r, const RouteParams&, Values&) {
                                for (size_t i = 0; i < r.weights.size(); i += r.n_used)
@@ -193,7 +193,7 @@ const Fault kFaults[] = {
      }}},
     {"moe-first-expert-only", FaultFamily::ffn, "Only the best expert of each token is added.",
      "mixtures that use more than one expert a token", "worse text", "sum over all expert_used_count experts",
-     "from the format", OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
+     kFromTheFormat, OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
        return change_routing(inner, has_experts(m) && m.hparams().route.n_used > 1,
                              [](Routing& r, const RouteParams&, Values&) {
                                for (size_t s = 0; s < r.weights.size(); ++s)

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "diagnose/faults/ops_fault.h"
+#include "diagnose/faults/source.h"
 
 namespace assay {
 namespace {
@@ -42,13 +43,13 @@ Wrapped scaled_output(Ops& inner, double factor) {
 const Fault kFaults[] = {
     {"residual-attention-missing", FaultFamily::head,
      "Attention's result is not added to the residual stream.", "every model", "a bag of words",
-     "x += attention", "from the format",
+     "x += attention", kFromTheFormat,
      OpsFault{[](Ops& inner, const Model&) -> Wrapped { return skip_additions(inner, adds_attention); }}},
     {"residual-ffn-missing", FaultFamily::head, "The FFN's result is not added to the residual stream.",
-     "every model", "nonsense", "x += ffn", "from the format",
+     "every model", "nonsense", "x += ffn", kFromTheFormat,
      OpsFault{[](Ops& inner, const Model&) -> Wrapped { return skip_additions(inner, adds_ffn); }}},
     {"residual-replaced", FaultFamily::head, "Attention's result replaces the residual stream.",
-     "every model", "nonsense", "add to the stream: x = x + attention", "from the format",
+     "every model", "nonsense", "add to the stream: x = x + attention", kFromTheFormat,
      OpsFault{[](Ops& inner, const Model&) -> Wrapped {
        struct Replace final : ForwardOps {
          using ForwardOps::ForwardOps;
@@ -91,7 +92,7 @@ const Fault kFaults[] = {
     {"residual-parallel", FaultFamily::head,
      "The FFN reads the stream as it was before attention (parallel blocks).",
      "sequential models with a norm before the FFN", "worse text",
-     "normalise the stream after attention was added", "from the format",
+     "normalise the stream after attention was added", kFromTheFormat,
      OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
        struct Parallel final : ForwardOps {
          using ForwardOps::ForwardOps;
@@ -111,7 +112,7 @@ const Fault kFaults[] = {
      }}},
     {"residual-from-normed", FaultFamily::head, "Attention's result is added to the normalised stream.",
      "models with a norm before attention", "nonsense", "keep the stream; the norm writes elsewhere",
-     "from the format", OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
+     kFromTheFormat, OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
        struct Normed final : ForwardOps {
          using ForwardOps::ForwardOps;
          std::vector<double> normed;
@@ -128,7 +129,7 @@ const Fault kFaults[] = {
        return touches ? std::make_unique<Normed>(inner) : nullptr;
      }}},
     {"last-layer-missing", FaultFamily::head, "The last layer is not run.", "every model", "worse text",
-     "block_count layers, 0 to block_count - 1", "from the format",
+     "block_count layers, 0 to block_count - 1", kFromTheFormat,
      OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
        const int last = int(m.hparams().n_layers) - 1;
        return skip_additions(inner, [last](Name name) { return is_residual(name) && name.layer == last; });
@@ -146,8 +147,7 @@ const Fault kFaults[] = {
      }}},
     {"embedding-scaled", FaultFamily::head, "Embeddings are multiplied by sqrt(d_model), as gemma's.",
      "models other than gemma", "layers change the stream too little; nonsense",
-     "scale embeddings for gemma alone", "from the format",
-     OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
+     "scale embeddings for gemma alone", kFromTheFormat, OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
        const double factor = std::sqrt(double(m.hparams().d_model));
        return change_results(
            inner, is_embedding,
@@ -172,13 +172,13 @@ const Fault kFaults[] = {
        return std::make_unique<NextRow>(inner);
      }}},
     {"position-embedding-missing", FaultFamily::head, "Learned positions are not added.", "gpt 2",
-     "a bag of words", "add row p of position_embd", "from the format",
+     "a bag of words", "add row p of position_embd", kFromTheFormat,
      OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
        if (!m.hparams().has_position_embedding) return nullptr;
        return skip_additions(inner, [](Name name) { return is(name, "inpL"); });
      }}},
     {"position-embedding-off-by-2", FaultFamily::head, "Learned positions begin at row 2, as OPT's do.",
-     "gpt 2", "worse text", "position p is row p of position_embd", "from the format",
+     "gpt 2", "worse text", "position p is row p of position_embd", kFromTheFormat,
      OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
        struct Shift final : ForwardOps {
          using ForwardOps::ForwardOps;
@@ -227,8 +227,7 @@ const Fault kFaults[] = {
      }}},
     {"head-soft-capped", FaultFamily::head, "Logits are capped at 30, as gemma 2's.",
      "models without final_logit_softcapping", "greedy text is the same, sampling too flat",
-     "cap only where the file says so", "from the format",
-     OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
+     "cap only where the file says so", kFromTheFormat, OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
        return change_results(
            inner, is_output,
            [](Name, Values& x) {

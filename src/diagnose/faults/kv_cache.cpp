@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "diagnose/faults/ops_fault.h"
+#include "diagnose/faults/source.h"
 
 namespace assay {
 namespace {
@@ -44,14 +45,14 @@ void transpose_heads(Values& x, size_t head_dim) {
 
 const Fault kFaults[] = {
     {"kv-exchanged", FaultFamily::kv_cache, "Keys and values are exchanged.", "every model", "nonsense",
-     "store k with k, v with v; fused projections hold q, k, v in this order", "from the format",
+     "store k with k, v with v; fused projections hold q, k, v in this order", kFromTheFormat,
      OpsFault{[](Ops& inner, const Model&) -> Wrapped {
        return change_stored(inner, true,
                             [](Values& k, Values& v, size_t) { std::swap(k.numbers, v.numbers); });
      }}},
     {"kv-value-of-previous", FaultFamily::kv_cache, "Values are stored one position late; keys are right.",
      "prompts of more than one token", "text lags behind by a word", "write k and v with one index",
-     "from the format", OpsFault{[](Ops& inner, const Model&) -> Wrapped {
+     kFromTheFormat, OpsFault{[](Ops& inner, const Model&) -> Wrapped {
        return change_stored(inner, true, [](Values&, Values& v, size_t) { shift_rows(v); });
      }}},
     {"kv-late", FaultFamily::kv_cache, "Keys and values are stored one position late.",
@@ -64,7 +65,7 @@ const Fault kFaults[] = {
     {"kv-newest-missing", FaultFamily::kv_cache,
      "The newest token's key and value are not there yet when attention reads: zeros.", "every model",
      "the last token of a prompt has no effect on the next",
-     "store before attention; mind the order of the two on a GPU", "from the format",
+     "store before attention; mind the order of the two on a GPU", kFromTheFormat,
      OpsFault{[](Ops& inner, const Model&) -> Wrapped {
        return change_stored(inner, true, [](Values& k, Values& v, size_t) {
          std::ranges::fill(k.row(k.n_rows - 1), 0.0);
@@ -82,7 +83,7 @@ const Fault kFaults[] = {
        });
      }}},
     {"kv-first-head-only", FaultFamily::kv_cache, "Only the first key head is stored; the others stay 0.",
-     "more than one key head", "nonsense", "stride by n_kv_heads * head_dim", "from the format",
+     "more than one key head", "nonsense", "stride by n_kv_heads * head_dim", kFromTheFormat,
      OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
        return change_stored(inner, m.hparams().n_kv_heads > 1, [](Values& k, Values& v, size_t head_dim) {
          for (size_t i = 0; i < k.n_rows; ++i)
@@ -92,20 +93,20 @@ const Fault kFaults[] = {
      }}},
     {"kv-keys-transposed", FaultFamily::kv_cache,
      "Keys are stored (head_dim, n_kv_heads) and read (n_kv_heads, head_dim).", "more than one key head",
-     "nonsense", "one order for writer and reader", "from the format",
+     "nonsense", "one order for writer and reader", kFromTheFormat,
      OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
        return change_stored(inner, m.hparams().n_kv_heads > 1,
                             [](Values& k, Values&, size_t head_dim) { transpose_heads(k, head_dim); });
      }}},
     {"kv-values-transposed", FaultFamily::kv_cache,
      "Values are stored (head_dim, n_kv_heads) and read (n_kv_heads, head_dim).", "more than one key head",
-     "nonsense", "one order for writer and reader", "from the format",
+     "nonsense", "one order for writer and reader", kFromTheFormat,
      OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
        return change_stored(inner, m.hparams().n_kv_heads > 1,
                             [](Values&, Values& v, size_t head_dim) { transpose_heads(v, head_dim); });
      }}},
     {"kv-heads-reversed", FaultFamily::kv_cache, "Key heads are stored in the reverse order.",
-     "more than one key head", "nonsense", "head h at h * head_dim", "from the format",
+     "more than one key head", "nonsense", "head h at h * head_dim", kFromTheFormat,
      OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
        return change_stored(inner, m.hparams().n_kv_heads > 1, [](Values& k, Values& v, size_t head_dim) {
          for (Values* x : {&k, &v}) {
@@ -120,7 +121,7 @@ const Fault kFaults[] = {
      }}},
     {"kv-f8", FaultFamily::kv_cache, "Keys and values are kept as 8-bit floats (E4M3) without a scale.",
      "every model", "slightly worse text; small values vanish", "scale, or keep the cache in f16",
-     "from the format", OpsFault{[](Ops& inner, const Model&) -> Wrapped {
+     kFromTheFormat, OpsFault{[](Ops& inner, const Model&) -> Wrapped {
        return change_stored(inner, true, [](Values& k, Values& v, size_t) {
          for (Values* x : {&k, &v})
            for (double& y : x->numbers) y = to_e4m3(y);

@@ -3,6 +3,7 @@
 #include <array>
 #include <cmath>
 
+#include "diagnose/faults/source.h"
 #include "diagnose/faults/stored.h"
 
 namespace assay {
@@ -228,7 +229,6 @@ void exponentiated(const StoredTensor& t, std::span<float> values) {
     .id = name, .family = FaultFamily::container, .change = what, .affects = where, .symptom = seen, \
     .mend = repair, .source = report, .injection = fault                                             \
   }
-constexpr std::string_view kFromTheFormat = "from the format: no public report";
 constexpr std::string_view kTransposeReport =
     "F49: https://github.com/paiml/aprender/issues/155, https://github.com/ggml-org/llama.cpp/issues/6040";
 constexpr std::string_view kQkReport =

@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "diagnose/faults/ops_fault.h"
+#include "diagnose/faults/source.h"
 
 namespace assay {
 namespace {
@@ -46,7 +47,7 @@ const Fault kFaults[] = {
      "read attention.layer_norm_rms_epsilon", "https://github.com/ggml-org/llama.cpp/issues/2373",
      OpsFault{[](Ops& inner, const Model& m) -> Wrapped { return with_epsilon(inner, m, 1e-5); }}},
     {"norm-epsilon-1e-3", FaultFamily::norm, "Epsilon is 1e-3.", "every model",
-     "tokens of small norm come out too small", "read the epsilon from the file", "from the format",
+     "tokens of small norm come out too small", "read the epsilon from the file", kFromTheFormat,
      OpsFault{[](Ops& inner, const Model& m) -> Wrapped { return with_epsilon(inner, m, 1e-3); }}},
     {"norm-layer-for-rms", FaultFamily::norm, "The mean is removed: layer norm where RMS norm belongs.",
      "llama, qwen, gemma, phi 3", "mild, because means are near 0",
@@ -56,11 +57,11 @@ const Fault kFaults[] = {
      }}},
     {"norm-rms-for-layer", FaultFamily::norm, "The mean is not removed: RMS norm where layer norm belongs.",
      "gpt 2, starcoder 2, stablelm", "worse text", "layer norm: (x - mean) / sqrt(variance + epsilon)",
-     "from the format", OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
+     kFromTheFormat, OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
        return change_norm(inner, has_layer_norm(m), [](Norm& n, Name) { n.kind = Norm::Kind::rms; });
      }}},
     {"norm-bias-missing", FaultFamily::norm, "Biases of layer norms are not added.",
-     "gpt 2, starcoder 2, stablelm", "worse text", "add the norm's bias", "from the format",
+     "gpt 2, starcoder 2, stablelm", "worse text", "add the norm's bias", kFromTheFormat,
      OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
        return change_norm(inner, any_layer(m, [](const Layer& w) { return !w.attn_norm.bias.empty(); }),
                           [](Norm& n, Name) { n.bias.clear(); });
@@ -68,14 +69,14 @@ const Fault kFaults[] = {
     {"norm-weight-plus-1", FaultFamily::norm,
      "1 is added to norm weights although the file has it in already.",
      "every model; gemma files carry w + 1", "activations too large in every layer; nonsense",
-     "use the weights of a GGUF as they are", "from the format",
+     "use the weights of a GGUF as they are", kFromTheFormat,
      OpsFault{[](Ops& inner, const Model&) -> Wrapped {
        return change_norm(inner, true, [](Norm& n, Name) {
          for (float& w : n.weight) w += 1;
        });
      }}},
     {"norm-weight-minus-1", FaultFamily::norm, "The 1 of gemma's (1 + w) is missing in every norm.", "gemma",
-     "nonsense", "gemma multiplies by 1 + w; GGUF files hold the sum", "from the format",
+     "nonsense", "gemma multiplies by 1 + w; GGUF files hold the sum", kFromTheFormat,
      OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
        return change_norm(inner, has_plus_one(m), [](Norm& n, Name) { minus_one(n); });
      }}},
@@ -96,33 +97,33 @@ const Fault kFaults[] = {
        });
      }}},
     {"norm-weight-missing", FaultFamily::norm, "Norm weights are not applied.", "every model", "nonsense",
-     "multiply by the norm's weight", "from the format", OpsFault{[](Ops& inner, const Model&) -> Wrapped {
+     "multiply by the norm's weight", kFromTheFormat, OpsFault{[](Ops& inner, const Model&) -> Wrapped {
        return change_norm(inner, true, [](Norm& n, Name) { n.weight.clear(); });
      }}},
     {"norm-final-weight-missing", FaultFamily::norm, "The final norm's weight is not applied.", "every model",
-     "layers are right, logits are not", "multiply by output_norm.weight", "from the format",
+     "layers are right, logits are not", "multiply by output_norm.weight", kFromTheFormat,
      OpsFault{[](Ops& inner, const Model&) -> Wrapped {
        return change_norm(inner, true, [](Norm& n, Name name) {
          if (is_final(name)) n.weight.clear();
        });
      }}},
     {"norm-final-missing", FaultFamily::norm, "The final norm is left out.", "every model",
-     "layers are right, logits are of odd size", "normalise before the output product", "from the format",
+     "layers are right, logits are of odd size", "normalise before the output product", kFromTheFormat,
      OpsFault{[](Ops& inner, const Model&) -> Wrapped { return std::make_unique<Skip>(inner, is_final); }}},
     {"norm-attention-missing", FaultFamily::norm, "attn_norm is left out.",
      "models with a norm before attention", "nonsense", "normalise the residual before q, k and v",
-     "from the format", OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
+     kFromTheFormat, OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
        if (!any_layer(m, [](const Layer& w) { return bool(w.attn_norm); })) return nullptr;
        return std::make_unique<Skip>(inner, [](Name name) { return is(name, "attn_norm"); });
      }}},
     {"norm-ffn-missing", FaultFamily::norm, "ffn_norm is left out.", "models with a norm before the FFN",
-     "nonsense", "normalise the residual before gate and up", "from the format",
+     "nonsense", "normalise the residual before gate and up", kFromTheFormat,
      OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
        if (!any_layer(m, [](const Layer& w) { return bool(w.ffn_norm); })) return nullptr;
        return std::make_unique<Skip>(inner, [](Name name) { return is(name, "ffn_norm"); });
      }}},
     {"norm-post-missing", FaultFamily::norm, "Norms after attention and after the FFN are left out.",
-     "gemma 2 and 3, olmo 2", "nonsense", "normalise each block's result before adding it", "from the format",
+     "gemma 2 and 3, olmo 2", "nonsense", "normalise each block's result before adding it", kFromTheFormat,
      OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
        if (!any_layer(m, [](const Layer& w) { return bool(w.attn_post_norm); })) return nullptr;
        return std::make_unique<Skip>(
@@ -206,7 +207,7 @@ const Fault kFaults[] = {
        return has_rms(m) ? std::make_unique<Multiply>(inner) : nullptr;
      }}},
     {"norm-weights-exchanged", FaultFamily::norm, "attn_norm and ffn_norm have each other's weights.",
-     "models with both", "worse text", "bind norms by name", "from the format",
+     "models with both", "worse text", "bind norms by name", kFromTheFormat,
      OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
        const Model* model = &m;
        return change_norm(inner, any_layer(m, [](const Layer& w) { return w.attn_norm && w.ffn_norm; }),

@@ -4,6 +4,7 @@
 
 #include "base/half.h"
 #include "diagnose/faults/ops_fault.h"
+#include "diagnose/faults/source.h"
 
 namespace assay {
 namespace {
@@ -32,7 +33,7 @@ const Fault kFaults[] = {
     {"activations-int8-row", FaultFamily::numerics,
      "Inputs of products are rounded to int8 with one scale for a whole row.",
      "every model; rows with outliers first", "worse text, more so with outliers",
-     "one scale for each 32 (or 256) activations", "from the format",
+     "one scale for each 32 (or 256) activations", kFromTheFormat,
      OpsFault{[](Ops& inner, const Model&) -> Wrapped {
        return change_inputs(inner, [](Name, Values& x) {
          for (size_t i = 0; i < x.n_rows; ++i)
@@ -50,7 +51,7 @@ const Fault kFaults[] = {
      }}},
     {"activations-int8-truncated", FaultFamily::numerics,
      "Inputs of products are cut to int8 towards zero, not rounded.", "every quantized model",
-     "everything a little too small; worse text", "round to nearest", "from the format",
+     "everything a little too small; worse text", "round to nearest", kFromTheFormat,
      OpsFault{[](Ops& inner, const Model&) -> Wrapped {
        return change_inputs(inner, [](Name, Values& x) {
          for (size_t begin = 0; begin < x.numbers.size(); begin += 32) {
@@ -62,7 +63,7 @@ const Fault kFaults[] = {
      }}},
     {"activations-int8-wrapped", FaultFamily::numerics,
      "The largest activation of each block becomes 128 and wraps to -128.", "every quantized model",
-     "nonsense", "scale by 127, or saturate", "from the format",
+     "nonsense", "scale by 127, or saturate", kFromTheFormat,
      OpsFault{[](Ops& inner, const Model&) -> Wrapped {
        return change_inputs(inner, [](Name, Values& x) {
          for (size_t begin = 0; begin < x.numbers.size(); begin += 32) {
@@ -92,7 +93,7 @@ const Fault kFaults[] = {
        return change_rules(inner, true, rules);
      }}},
     {"softmax-fast-exp", FaultFamily::numerics, "The exponential of soft-max is (1 + x/256)^256.",
-     "every model", "slightly worse text", "use an exponential good to 1e-6", "from the format",
+     "every model", "slightly worse text", "use an exponential good to 1e-6", kFromTheFormat,
      OpsFault{[](Ops& inner, const Model&) -> Wrapped {
        struct FastExp final : ForwardOps {
          Wrapped ruled;
@@ -111,7 +112,7 @@ const Fault kFaults[] = {
        return std::make_unique<FastExp>(inner);
      }}},
     {"products-bf16", FaultFamily::numerics, "Results of products are rounded to bf16.", "every model",
-     "worse with depth", "accumulate and hand on in f32", "from the format",
+     "worse with depth", "accumulate and hand on in f32", kFromTheFormat,
      OpsFault{[](Ops& inner, const Model&) -> Wrapped {
        return change_results(
            inner,
@@ -126,7 +127,7 @@ const Fault kFaults[] = {
      }}},
     {"products-tail-lost", FaultFamily::numerics, "The last 16 inputs of every row are left out of products.",
      "kernels whose vector is wider than the row's remainder", "slightly to much worse text",
-     "handle the remainder of a row", "from the format", OpsFault{[](Ops& inner, const Model&) -> Wrapped {
+     "handle the remainder of a row", kFromTheFormat, OpsFault{[](Ops& inner, const Model&) -> Wrapped {
        return change_inputs(inner, [](Name, Values& x) {
          for (size_t i = 0; i < x.n_rows; ++i)
            std::ranges::fill(x.row(i).last(std::min<size_t>(16, x.n_cols)), 0.0);
@@ -142,7 +143,7 @@ const Fault kFaults[] = {
      }}},
     {"products-last-row-zero", FaultFamily::numerics,
      "The last token of a batch is left out of products: zeros.", "kernels that compute tokens in tiles",
-     "nothing sensible follows a prompt", "compute the last, partial tile", "from the format",
+     "nothing sensible follows a prompt", "compute the last, partial tile", kFromTheFormat,
      OpsFault{[](Ops& inner, const Model&) -> Wrapped {
        return change_results(
            inner,

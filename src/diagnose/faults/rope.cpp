@@ -3,6 +3,7 @@
 
 #include "base/half.h"
 #include "diagnose/faults/ops_fault.h"
+#include "diagnose/faults/source.h"
 
 namespace assay {
 namespace {
@@ -79,7 +80,7 @@ const Fault kFaults[] = {
      }}},
     {"rope-base-500000", FaultFamily::rope,
      "The base is fixed at 500000, llama 3's, instead of rope.freq_base.", "models with another base",
-     "quality falls with length", "read ARCH.rope.freq_base; absent means 10000", "from the format",
+     "quality falls with length", "read ARCH.rope.freq_base; absent means 10000", kFromTheFormat,
      OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
        const double base = rope_base(m);
        return change_rope(inner, has_base(m) && base != 500000,
@@ -88,7 +89,7 @@ const Fault kFaults[] = {
     {"rope-exponent-halved", FaultFamily::rope,
      "Pair j turns with base^(-j/n_rot); it should be base^(-2j/n_rot), which is j over the number of pairs.",
      "every model with RoPE", "positions blur; text loses its thread after a sentence",
-     "divide the pair's index by n_rot/2, or twice it by n_rot", "from the format",
+     "divide the pair's index by n_rot/2, or twice it by n_rot", kFromTheFormat,
      OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
        const double base = rope_base(m);
        return change_rope(inner, has_base(m), [base](Rope& r, Name, size_t) {
@@ -104,14 +105,14 @@ const Fault kFaults[] = {
     {"rope-linear-ignored", FaultFamily::rope,
      "Linear scaling of positions (rope.scaling.factor) is not followed.",
      "models with rope.scaling.type linear, older files with rope.scale_linear, gemma 3's global layers",
-     "long prompts are gibberish, short ones odd", "divide positions by rope.scaling.factor",
-     "from the format", OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
+     "long prompts are gibberish, short ones odd", "divide positions by rope.scaling.factor", kFromTheFormat,
+     OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
        return unscaled(inner, m, !has_factors(m) && scaling(m) != "yarn");
      }}},
     {"rope-yarn-ignored", FaultFamily::rope,
      "YaRN's blend of frequencies is not made; frequencies are the plain ones.",
      "models with rope.scaling.type yarn", "worse with length",
-     "blend as Peng et al. 2023 with beta_fast and beta_slow", "from the format",
+     "blend as Peng et al. 2023 with beta_fast and beta_slow", kFromTheFormat,
      OpsFault{
          [](Ops& inner, const Model& m) -> Wrapped { return unscaled(inner, m, scaling(m) == "yarn"); }}},
     {"rope-magnitude-missing", FaultFamily::rope,
@@ -144,7 +145,7 @@ const Fault kFaults[] = {
     {"rope-exponent-head-dim", FaultFamily::rope,
      "Frequencies are those of head_dim although only n_rot numbers of a head are rotated.",
      "partial rotary: phi 2, stablelm, glm", "quality falls with length", "the exponent is -2j/n_rot",
-     "from the format", OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
+     kFromTheFormat, OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
        const double base = rope_base(m);
        return change_rope(inner, is_partial(m), [base](Rope& r, Name, size_t head_dim) {
          std::vector<double> f = plain_frequencies(base, head_dim / 2);
@@ -154,13 +155,13 @@ const Fault kFaults[] = {
      }}},
     {"rope-k-missing", FaultFamily::rope, "Only q is rotated.", "every model with RoPE",
      "attention follows absolute positions; fluent nonsense", "rotate k too, before it goes to the cache",
-     "from the format", OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
+     kFromTheFormat, OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
        return change_rope(inner, rotates(m), [](Rope& r, Name name, size_t) {
          if (is(name, "Kcur")) r.frequencies.clear();
        });
      }}},
     {"rope-q-missing", FaultFamily::rope, "Only k is rotated.", "every model with RoPE", "fluent nonsense",
-     "rotate q with the same positions as k", "from the format",
+     "rotate q with the same positions as k", kFromTheFormat,
      OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
        return change_rope(inner, rotates(m), [](Rope& r, Name name, size_t) {
          if (is(name, "Qcur")) r.frequencies.clear();
@@ -177,15 +178,15 @@ const Fault kFaults[] = {
      }}},
     {"rope-sign", FaultFamily::rope, "Rotation by the negative angle: the sine's sign is exchanged.",
      "every model with RoPE", "the first token is right, later ones drift to nonsense",
-     "a' = a cos - b sin, b' = a sin + b cos", "from the format",
+     "a' = a cos - b sin, b' = a sin + b cos", kFromTheFormat,
      OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
        return change_turns(inner, rotates(m), [](double angle) {
          return Turn{std::cos(angle), -std::sin(angle)};
        });
      }}},
     {"rope-k-sign", FaultFamily::rope, "k is rotated by the negative angle, q by the right one.",
-     "every model with RoPE", "nonsense from the second token on", "rotate both the same way",
-     "from the format", OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
+     "every model with RoPE", "nonsense from the second token on", "rotate both the same way", kFromTheFormat,
+     OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
        return change_rope(inner, rotates(m), [](Rope& r, Name name, size_t) {
          if (is(name, "Kcur"))
            for (double& f : r.frequencies) f = -f;
@@ -204,18 +205,18 @@ const Fault kFaults[] = {
      }}},
     {"rope-k-position-plus-1", FaultFamily::rope, "k is rotated as the next position, q as its own.",
      "every model with RoPE", "slightly worse from the first token on: even a token's own distance is 1",
-     "use one counter for q and k, advanced after the pass", "from the format",
+     "use one counter for q and k, advanced after the pass", kFromTheFormat,
      OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
        return change_positions(inner, rotates(m), [](int32_t p, bool is_key) { return p + int(is_key); });
      }}},
     {"rope-positions-doubled", FaultFamily::rope, "Positions advance by two a token.",
-     "every model with RoPE", "worse text at every length", "count each token once", "from the format",
+     "every model with RoPE", "worse text at every length", "count each token once", kFromTheFormat,
      OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
        return change_positions(inner, rotates(m), [](int32_t p, bool) { return 2 * p; });
      }}},
     {"rope-positions-capped", FaultFamily::rope, "Positions stay at 15 from the 16th token on.",
      "every model with RoPE", "right up to a length, then repetition",
-     "size the table of cosines by the context, not by a batch", "from the format",
+     "size the table of cosines by the context, not by a batch", kFromTheFormat,
      OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
        return change_positions(inner, rotates(m), [](int32_t p, bool) { return std::min(p, 15); });
      }}},
@@ -237,7 +238,7 @@ const Fault kFaults[] = {
      }}},
     {"rope-first-head-only", FaultFamily::rope, "Only the first head of q and of k is rotated.",
      "every model with RoPE", "nonsense after a few tokens", "stride the loop over heads by head_dim",
-     "from the format", OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
+     kFromTheFormat, OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
        struct FirstHead final : ForwardOps {
          using ForwardOps::ForwardOps;
          void rope(Name name, Tensor x, size_t head_dim, const Rope& rope,
@@ -263,7 +264,7 @@ const Fault kFaults[] = {
      }}},
     {"rope-global-as-local", FaultFamily::rope, "Global layers rotate with the base of the local ones.",
      "gemma 3", "worse with length", "keep one table of rotations for local layers and one for global ones",
-     "from the format", OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
+     kFromTheFormat, OpsFault{[](Ops& inner, const Model& m) -> Wrapped {
        const Hparams& h = m.hparams();
        const Model* model = &m;
        bool has_global = false;

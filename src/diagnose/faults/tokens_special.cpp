@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "diagnose/faults/fault.h"
+#include "diagnose/faults/source.h"
 
 namespace assay {
 namespace {
@@ -160,7 +161,7 @@ constexpr Fault kFaults[] = {
      .affects = "qwen, gpt2, phi and others whose BOS was never in front of a text in training",
      .symptom = "first words odd, quality slightly down",
      .mend = "Heed tokenizer.ggml.add_bos_token = false.",
-     .source = "from the format",
+     .source = kFromTheFormat,
      .injection = TokensFault{.touches = has_unasked_bos, .change = unasked_bos}},
     {.id = "bos-twice",
      .family = FaultFamily::tokenization,
@@ -176,7 +177,7 @@ constexpr Fault kFaults[] = {
      .affects = "every vocabulary with a BOS",
      .symptom = "the model sees \"<s>\" typed; slightly worse, or copies it",
      .mend = "Prepend the id, not the text.",
-     .source = "from the format",
+     .source = kFromTheFormat,
      .injection = TokensFault{.touches = has_bos, .rewrite = bos_spelled_out, .change = no_bos}},
     {.id = "eos-for-bos",
      .family = FaultFamily::tokenization,
@@ -184,7 +185,7 @@ constexpr Fault kFaults[] = {
      .affects = "vocabularies whose BOS and EOS differ",
      .symptom = "first words unrelated",
      .mend = "Read tokenizer.ggml.bos_token_id.",
-     .source = "from the format",
+     .source = kFromTheFormat,
      .injection = TokensFault{.touches = has_bos_and_other_eos, .edit = eos_for_bos}},
     {.id = "eos-appended",
      .family = FaultFamily::tokenization,
@@ -200,7 +201,7 @@ constexpr Fault kFaults[] = {
      .affects = "embedding models: WordPiece's [SEP], add_eos_token",
      .symptom = "embeddings slightly off",
      .mend = "Append tokenizer.ggml.seperator_token_id, or EOS where add_eos_token is true.",
-     .source = "from the format",
+     .source = kFromTheFormat,
      .injection = TokensFault{.touches = adds_eos, .change = no_eos}},
     {.id = "space-prefix-missing",
      .family = FaultFamily::tokenization,
@@ -234,7 +235,7 @@ constexpr Fault kFaults[] = {
      .affects = "llama, mistral: texts that begin with a space",
      .symptom = "such texts begin with another token",
      .mend = "Add the prefix whatever the text begins with.",
-     .source = "from the format",
+     .source = kFromTheFormat,
      .injection = TokensFault{.touches = adds_space, .rewrite = no_second_space}},
     {.id = "special-as-text",
      .family = FaultFamily::tokenization,
@@ -242,7 +243,7 @@ constexpr Fault kFaults[] = {
      .affects = "every chat template",
      .symptom = "the model does not see turns, and writes <|im_end|> or </s> as text",
      .mend = "Cut the prompt at special tokens before encoding (parse_special).",
-     .source = "from the format",
+     .source = kFromTheFormat,
      .injection = TokensFault{.touches = has_control, .rewrite = control_as_text}},
     {.id = "special-in-user-text",
      .family = FaultFamily::tokenization,
@@ -250,7 +251,7 @@ constexpr Fault kFaults[] = {
      .affects = "every chat template: a prompt injection",
      .symptom = "a message that holds <|im_end|> ends its turn",
      .mend = "Parse special tokens in the template's text only.",
-     .source = "from the format",
+     .source = kFromTheFormat,
      .injection = TokensFault{.touches = has_control, .rewrite = control_in_user_text}},
     {.id = "added-tokens-as-text",
      .family = FaultFamily::tokenization,
@@ -258,7 +259,7 @@ constexpr Fault kFaults[] = {
      .affects = "vocabularies with tokens of type 4: tool marks, runs of spaces, <start_of_turn>",
      .symptom = "tool calls and templates that use such tokens fail",
      .mend = "Cut the text at tokens of tokenizer.ggml.token_type 4 before encoding.",
-     .source = "from the format",
+     .source = kFromTheFormat,
      .injection = TokensFault{.touches = has_user_defined, .change = user_defined_as_normal}},
     {.id = "special-strips-nothing",
      .family = FaultFamily::tokenization,
@@ -300,7 +301,7 @@ constexpr Fault kFaults[] = {
      .affects = "long prompts",
      .symptom = "answers something earlier; the question was never seen",
      .mend = "Raise the context, or refuse prompts that do not fit.",
-     .source = "from the format",
+     .source = kFromTheFormat,
      .injection = TokensFault{.edit = keep_head, .cuts_to_context = true}},
 };
 

@@ -32,9 +32,4 @@ struct TraceDiagnosisOptions {
 Finding diagnose_trace(const Model& model, ThreadPool& pool, std::span<const int32_t> ids,
                        const ForeignTrace& trace, const TraceDiagnosisOptions& options = {});
 
-/// How theirs differs from ours, in words: "a constant factor 0.5", "each row is the row before", "columns
-/// 128..255 only". Empty when nothing of the kind fits. `head_dim` numbers make a head; 0: no heads.
-std::string error_pattern(std::span<const double> ours, std::span<const double> theirs, size_t n_cols,
-                          size_t first_row, size_t head_dim);
-
 }  // namespace assay

@@ -110,22 +110,22 @@ TEST(LogitDiagnosis, NamesAFaultAndClearsAHealthyRun) {
     FaultyEngine engine(model, pool, fault ? std::span(&fault, 1) : std::span<const Fault* const>());
     const std::vector<float> logits = engine.logits(kIds, KvType::f32);
     const size_t n_vocab = model.hparams().vocab_size;
-    std::vector<ObservedRow> rows;
+    ObservedRun run{kIds, {}};
     for (size_t i = 0; i < kIds.size(); ++i)
-      rows.push_back(
+      run.rows.push_back(
           {i, {}, {logits.begin() + ptrdiff_t(i * n_vocab), logits.begin() + ptrdiff_t((i + 1) * n_vocab)}});
-    return rows;
+    return std::vector{run};
   };
   const Fault& fault = need_fault("rope-pairs");
-  const Finding found = diagnose_logits(model, pool, kIds, rows_of(&fault));
+  const Finding found = diagnose_logits(model, pool, rows_of(&fault));
   EXPECT_TRUE(names(found, fault)) << verdict_name(found.verdict);
-  EXPECT_EQ(diagnose_logits(model, pool, kIds, rows_of(nullptr)).verdict, Finding::Verdict::no_fault);
+  EXPECT_EQ(diagnose_logits(model, pool, rows_of(nullptr)).verdict, Finding::Verdict::no_fault);
   LogitDiagnosisOptions options;
   options.hidden = &need_fault("ffn-relu");
-  EXPECT_EQ(diagnose_logits(model, pool, kIds, rows_of(options.hidden), options).verdict,
+  EXPECT_EQ(diagnose_logits(model, pool, rows_of(options.hidden), options).verdict,
             Finding::Verdict::unknown_fault);
-  const ObservedRow top[] = {{11, {5}, {1.0}, true}};
-  const Finding refused = diagnose_logits(model, pool, kIds, top);
+  const ObservedRun top[] = {{kIds, {{11, {5}, {1.0}, true}}}};
+  const Finding refused = diagnose_logits(model, pool, top);
   EXPECT_EQ(refused.verdict, Finding::Verdict::not_enough_data);
   EXPECT_FALSE(refused.refusals.empty());
 }

@@ -275,9 +275,9 @@ std::vector<PromptSource> probes_of(const GgufFile& file, const Tokenizer& token
 }
 
 Finding diagnose_tokens(const GgufFile& file, const Tokenizer& tokenizer, const PromptSource& source,
-                        Ids observed, const OnHypothesis& on_hypothesis) {
-  const TokenQuestions questions{file, tokenizer, source, probes_of(file, tokenizer, !source.chat.is_null()),
-                                 observed.size()};
+                        Ids observed, const OnHypothesis& on_hypothesis, const Fault* hidden) {
+  const TokenQuestions questions{
+      file, tokenizer, source, probes_of(file, tokenizer, !source.chat.is_null()), hidden, observed.size()};
   std::vector<TokenHypothesis> singles = single_faults(questions, on_hypothesis);
   return Diagnosis(questions, observed, std::move(singles)).conclude(on_hypothesis);
 }

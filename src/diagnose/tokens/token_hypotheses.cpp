@@ -39,7 +39,7 @@ std::vector<TokenHypothesis> single_faults(const TokenQuestions& questions,
   std::vector<TokenHypothesis> all{*questions.ask({})};
   for (size_t i = 0; i < faults().size(); ++i) {
     const Fault* fault = faults()[i];
-    if (!changes_ids(*fault)) continue;
+    if (!changes_ids(*fault) || fault == questions.hidden) continue;
     on_hypothesis(i, faults().size());
     if (std::optional<TokenHypothesis> h = questions.ask({&fault, 1})) all.push_back(std::move(*h));
   }

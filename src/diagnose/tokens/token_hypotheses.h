@@ -26,7 +26,8 @@ struct TokenQuestions {
   const Tokenizer& tokenizer;
   PromptSource source;
   std::vector<PromptSource> probes;
-  size_t n_context = SIZE_MAX;  // for `source`: the most ids that a fault of the context leaves
+  const Fault* hidden = nullptr;  // not among the hypotheses
+  size_t n_context = SIZE_MAX;    // for `source`: the most ids that a fault of the context leaves
 
   /// Nothing when the vocabulary has nothing that one of the faults touches. Throws UsageError as
   /// FaultyTokenizer does.

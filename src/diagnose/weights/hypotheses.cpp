@@ -5,6 +5,8 @@
 #include <cmath>
 #include <optional>
 
+#include "diagnose/faults/held_weights.h"
+
 namespace assay {
 namespace {
 
@@ -45,19 +47,11 @@ TriedHypothesis best_rounding(const JudgedWeights& judged, const Decoded& decode
 
 /// What a hypothesis makes of a whole tensor; nullopt when it does not touch it.
 std::optional<std::vector<float>> decode_whole(const StoredTensor& tensor, const Hypothesis& h) {
-  const QuantType* type = tensor.info.type;
-  if (h.decoder && !(type = faulty_type(*h.decoder, *type))) return std::nullopt;
-  TensorInfo info = tensor.info;
-  info.type = type;
-  std::vector<float> values(info.n_elements);
-  if (h.layout) {
-    const auto& layout = std::get<LayoutFault>(h.layout->injection);
-    if (!layout.touches(tensor)) return std::nullopt;
-    layout.decode({tensor.file, info, tensor.hparams}, values);
-  } else {
-    type->dequantize(tensor.file.data(info).data(), info.n_elements / type->block_elems, values.data());
-  }
-  return values;
+  std::vector<const Fault*> faults{h.decoder, h.layout};
+  std::erase(faults, nullptr);
+  const HeldWeights held = hold_weights(tensor, faults);
+  if (held.faults.size() < faults.size()) return std::nullopt;
+  return held.values(tensor);
 }
 
 }  // namespace
@@ -72,6 +66,7 @@ std::vector<TriedHypothesis> try_single_faults(const JudgedWeights& judged, cons
   std::vector<float> whole;
   const QuantType& type = *judged.tensor.info.type;
   for (const Fault* fault : faults()) {
+    if (fault == judged.hidden) continue;
     if (const QuantType* faulty = faulty_type(*fault, type)) {
       const Decoded decoded = decode_as(judged, *faulty);
       if (!same_values(decoded.values, truth.values))
@@ -95,10 +90,10 @@ std::vector<TriedHypothesis> try_pairs(const JudgedWeights& judged, const Decode
   std::vector<float> whole;
   for (const Fault* decoder : faults()) {
     const QuantType* faulty = faulty_type(*decoder, *judged.tensor.info.type);
-    if (!faulty) continue;
+    if (!faulty || decoder == judged.hidden) continue;
     for (const Fault* fault : faults()) {
       const auto* layout = std::get_if<LayoutFault>(&fault->injection);
-      if (!layout || !layout->touches(judged.tensor)) continue;
+      if (!layout || fault == judged.hidden || !layout->touches(judged.tensor)) continue;
       const Decoded decoded = decode_layout(judged, *layout, *faulty, slack, whole);
       for (const DumpRounding rounding : judged.roundings)
         if (count_wrong(judged, decoded, rounding, 0) == 0) {

@@ -15,6 +15,7 @@ struct JudgedWeights {
   size_t first_row = 0, n_rows = 0;
   std::vector<float> dumped;  // (n_rows, n_cols)
   std::vector<DumpRounding> roundings;
+  const Fault* hidden = nullptr;  // not among the hypotheses
 
   size_t n_cols() const { return tensor.info.n_cols(); }
   size_t n_blocks() const { return dumped.size() / tensor.info.type->block_elems; }

@@ -51,7 +51,7 @@ JudgedWeights read_dump(const StoredTensor& tensor, const Dump& dump, const Dump
   const uint64_t n_cols = info.n_cols(), n_values = (end - begin) * n_cols;
   const bool is_whole = dumped.n_values == info.n_elements;
   if (dumped.n_values != n_values && !is_whole) fail_shape(tensor, dump, dumped, end - begin);
-  JudgedWeights judged{tensor, begin, end - begin, std::vector<float>(n_values), {}};
+  JudgedWeights judged{tensor, begin, end - begin, std::vector<float>(n_values), {}, nullptr};
   dumped.read(is_whole ? begin * n_cols : 0, std::span(judged.dumped));
   judged.roundings = possible_roundings(dumped.type, judged.dumped);
   const std::vector<uint64_t> shape = squeezed(dumped.shape);
@@ -208,9 +208,10 @@ void judge_wrong(Finding& finding, const JudgedWeights& judged, const Decoded& t
 }  // namespace
 
 Finding judge_weights(const StoredTensor& tensor, const Dump& dump, const DumpTensor& dumped,
-                      std::optional<std::pair<uint64_t, uint64_t>> rows) {
+                      std::optional<std::pair<uint64_t, uint64_t>> rows, const Fault* hidden) {
   bool reversed = false;
   JudgedWeights judged = read_dump(tensor, dump, dumped, rows, reversed);
+  judged.hidden = hidden;
   const Decoded truth = decode_truth(judged);
   Best healthy = best_rounding(judged, truth);
   Finding finding;
