@@ -30,4 +30,4 @@ tidy: build
 	run-clang-tidy -quiet -p $(BUILD) '/(src|tests)/.*\.cpp$$'
 
 clean:
-	rm -rf $(BUILD) build-fuzz build-tsan
+	rm -rf $(BUILD) build-fuzz build-tsan build-aarch64
