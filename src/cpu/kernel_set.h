@@ -11,8 +11,8 @@ namespace assay::cpu {
 
 inline constexpr size_t kTileRows = 16;  // weight rows interleaved across lanes
 inline constexpr size_t kTileGroup =
-    4;  // tiles of a TileJob of several tokens come in multiples of this where they can
-inline constexpr size_t kMaxTokens = 32;   // tokens of one TileJob
+    6;  // tiles of a TileJob of several tokens come in multiples of this where they can
+inline constexpr size_t kMaxTokens = 64;   // tokens of one TileJob
 inline constexpr size_t kMaxQueries = 8;   // query heads of one AttendJob
 inline constexpr size_t kAttendTile = 64;  // positions of one step of the online softmax
 inline constexpr size_t kMaxTypeId = 64;   // quant ids are below this

@@ -252,8 +252,9 @@ inline B b_trit(B x) {
   return {trit<n>(x.a), trit<n>(x.b)};
 }
 
-/// Registers (pairs of them) for codes: one tile at a time.
-inline constexpr int kCodeRegisters = 8;
+// What 16 registers hold the sums of, at two registers a sum.
+inline constexpr int kTokensTogether = 2, kTilesTogether = 1;
+inline constexpr int kFloatTokens = 6, kFloatTiles = 1;
 inline constexpr int kProbeChains = 5;
 template <class T>
 inline void keep(T& x) {

@@ -250,8 +250,8 @@ template <int n>
   return b_each([&](int l) { return uint8_t(a.v[l] * kPowers[n]) * 3 >> 8; });
 }
 
-/// One tile at a time.
-inline constexpr int kCodeRegisters = 8;
+inline constexpr int kTokensTogether = 1, kTilesTogether = 1;
+inline constexpr int kFloatTokens = 6, kFloatTiles = 1;
 inline constexpr int kProbeChains = 2;
 template <class T>
 inline void keep(T& x) {

@@ -282,8 +282,9 @@ ASSAY_INLINE B b_trit(B x) {
       x);
 }
 
-/// Registers (fours of them) for codes: one tile at a time.
-inline constexpr int kCodeRegisters = 8;
+// What 32 registers hold the sums of, at four registers a sum.
+inline constexpr int kTokensTogether = 2, kTilesTogether = 1;
+inline constexpr int kFloatTokens = 6, kFloatTiles = 1;
 inline constexpr int kProbeChains = 6;
 template <class T>
 inline void keep(T& x) {
