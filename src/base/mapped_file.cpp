@@ -17,17 +17,6 @@
 namespace assay {
 namespace {
 
-/// Closes a descriptor at the end of a scope: a map outlives the descriptor that it was made from.
-struct Descriptor {
-  int fd;
-  explicit Descriptor(int descriptor) : fd(descriptor) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (fd >= 0) ::close(fd);
-  }
-};
-
 int open_retrying(const char* path) {
   // O_NONBLOCK: opening a pipe must not wait for its writer; it has no effect on regular files.
   for (;;) {
@@ -59,34 +48,34 @@ const std::byte* page_begin(const std::byte* p) noexcept {
 
 MappedFile MappedFile::open(const std::filesystem::path& path) {
   MappedFile file;
-  file.path_ = path.string();
-  const Descriptor opened(open_retrying(file.path_.c_str()));
-  if (opened.fd < 0) {
-    if (errno == ENOENT || errno == ENOTDIR) throw UsageError(printable(file.path_, 1000) + ": no such file");
-    throw machine_error(file.path_, "open", errno);
+  file.file_ = PositionedFile(open_retrying(path.c_str()), path.string());
+  const int fd = file.file_.descriptor();
+  const std::string& name = file.path();
+  if (fd < 0) {
+    if (errno == ENOENT || errno == ENOTDIR) throw UsageError(printable(name, 1000) + ": no such file");
+    throw machine_error(name, "open", errno);
   }
   struct stat status {};
-  if (::fstat(opened.fd, &status) != 0) throw machine_error(file.path_, "examine", errno);
-  if (S_ISDIR(status.st_mode)) throw UsageError(printable(file.path_, 1000) + ": is a folder, not a file");
-  if (!S_ISREG(status.st_mode)) throw UsageError(printable(file.path_, 1000) + ": is not a regular file");
+  if (::fstat(fd, &status) != 0) throw machine_error(name, "examine", errno);
+  if (S_ISDIR(status.st_mode)) throw UsageError(printable(name, 1000) + ": is a folder, not a file");
+  if (!S_ISREG(status.st_mode)) throw UsageError(printable(name, 1000) + ": is not a regular file");
   if (status.st_size == 0) return file;  // mmap refuses a length of 0
-  if (uint64_t(status.st_size) > std::numeric_limits<size_t>::max())
-    throw machine_error(file.path_, "map", EFBIG);
+  if (uint64_t(status.st_size) > std::numeric_limits<size_t>::max()) throw machine_error(name, "map", EFBIG);
   const auto n_bytes = size_t(status.st_size);
-  void* mapped = ::mmap(nullptr, n_bytes, PROT_READ, MAP_PRIVATE, opened.fd, 0);
-  if (mapped == MAP_FAILED) throw machine_error(file.path_, "map", errno);
+  void* mapped = ::mmap(nullptr, n_bytes, PROT_READ, MAP_PRIVATE, fd, 0);
+  if (mapped == MAP_FAILED) throw machine_error(name, "map", errno);
   file.data_ = static_cast<const std::byte*>(mapped);
   file.n_bytes_ = n_bytes;
   return file;
 }
 
 MappedFile::MappedFile(MappedFile&& other) noexcept
-    : path_(std::move(other.path_)),
+    : file_(std::move(other.file_)),
       data_(std::exchange(other.data_, nullptr)),
       n_bytes_(std::exchange(other.n_bytes_, 0)) {}
 
 MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
-  std::swap(path_, other.path_);
+  std::swap(file_, other.file_);
   std::swap(data_, other.data_);
   std::swap(n_bytes_, other.n_bytes_);
   return *this;
@@ -96,13 +85,8 @@ MappedFile::~MappedFile() {
   if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), n_bytes_);
 }
 
-void MappedFile::release(std::span<const std::byte> range) const noexcept {
-  if (data_ == nullptr || range.empty()) return;
-  // Rounded inwards, except at the end of the file: a page shared with a neighbouring range may still be in
-  // use.
-  const std::byte* const end = range.data() + range.size();
-  const std::byte* const begin = page_begin(range.data() + page_bytes() - 1);
-  advise(begin, end == data_ + n_bytes_ ? end : page_begin(end), MADV_DONTNEED);
+void MappedFile::read(std::span<const std::byte> range, std::byte* out, std::string_view item) const {
+  file_.read_at(uint64_t(range.data() - data_), {out, range.size()}, item);
 }
 
 void MappedFile::will_read(std::span<const std::byte> range) const noexcept {

@@ -4,6 +4,9 @@
 #include <filesystem>
 #include <span>
 #include <string>
+#include <string_view>
+
+#include "base/positioned_file.h"
 
 namespace assay {
 
@@ -21,16 +24,18 @@ class MappedFile {
   ~MappedFile();
 
   std::span<const std::byte> bytes() const { return {data_, n_bytes_}; }
-  const std::string& path() const { return path_; }
+  const std::string& path() const { return file_.path(); }
 
-  /// Tells the system that `range` (part of bytes()) will not be read soon: its pages leave resident memory.
-  /// A hint.
-  void release(std::span<const std::byte> range) const noexcept;
-  /// Tells the system that `range` is about to be read once from start to end. A hint.
+  /// Copies `range` (part of bytes()) to `out` by reading the file. For a long range this is faster than the
+  /// map, whose pages cost a fault each (microseconds on some virtual machines), and a file that became
+  /// shorter is an error instead of a signal. Throws Truncated, naming `item`; MachineError.
+  void read(std::span<const std::byte> range, std::byte* out, std::string_view item) const;
+
+  /// Tells the system that `range` (part of bytes()) is about to be read once from start to end. A hint.
   void will_read(std::span<const std::byte> range) const noexcept;
 
  private:
-  std::string path_;
+  PositionedFile file_;
   const std::byte* data_ = nullptr;
   size_t n_bytes_ = 0;
 };

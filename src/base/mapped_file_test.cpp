@@ -48,7 +48,7 @@ TEST_F(MappedFileTest, MovesWithItsBytesInPlace) {
   EXPECT_EQ(third.bytes().data(), bytes);
 }
 
-TEST_F(MappedFileTest, HintsChangeNoByte) {
+TEST_F(MappedFileTest, ReadsAnyPart) {
   std::string text(50'000, 'x');
   for (size_t i = 0; i < text.size(); ++i) text[i] = char('a' + i % 26);
   const MappedFile file = MappedFile::open(write("big", text));
@@ -56,13 +56,28 @@ TEST_F(MappedFileTest, HintsChangeNoByte) {
   for (const size_t begin : {size_t(0), size_t(1), size_t(4095), size_t(4096), size_t(20'000), text.size()}) {
     for (const size_t n_bytes : {size_t(0), size_t(1), size_t(4096), size_t(9000), text.size()}) {
       const auto range = bytes.subspan(begin, std::min(n_bytes, text.size() - begin));
-      file.release(range);
       file.will_read(range);
+      std::vector<std::byte> copy(range.size());
+      file.read(range, copy.data(), "part");
+      EXPECT_TRUE(std::ranges::equal(copy, range));
     }
   }
   EXPECT_EQ(text_of(file), text);
-  MappedFile().release({});
   MappedFile().will_read({});
+}
+
+TEST_F(MappedFileTest, AFileThatBecameShorterIsAnErrorToRead) {
+  const auto path = write("shrinks", std::string(10'000, 'x'));
+  const MappedFile file = MappedFile::open(path);
+  std::filesystem::resize_file(path, 4'000);
+  std::vector<std::byte> out(5'000);
+  file.read(file.bytes().subspan(0, 4'000), out.data(), "t");
+  try {
+    file.read(file.bytes().subspan(1'000, 5'000), out.data(), "t");
+    FAIL();
+  } catch (const Truncated& error) {
+    EXPECT_THAT(error.what(), testing::HasSubstr(path.string()));
+  }
 }
 
 TEST_F(MappedFileTest, RefusesWhatIsNoFile) {

@@ -44,12 +44,6 @@ LargeBlock::~LargeBlock() {
   if (data_) munmap(data_, n_bytes_);
 }
 
-void populate_for_reading([[maybe_unused]] std::span<const std::byte> range) noexcept {
-#if defined(MADV_POPULATE_READ)
-  advise(range, MADV_POPULATE_READ);
-#endif
-}
-
 void populate_for_writing([[maybe_unused]] std::span<std::byte> range) noexcept {
 #if defined(MADV_POPULATE_WRITE)
   advise(range, MADV_POPULATE_WRITE);

@@ -24,9 +24,8 @@ class LargeBlock {
   size_t n_bytes_ = 0;
 };
 
-/// Brings the pages of `range`, part of a LargeBlock or a MappedFile, into reach with one call; reading
-/// (writing) them would cost a page fault each otherwise. Hints.
-void populate_for_reading(std::span<const std::byte> range) noexcept;
+/// Brings the pages of `range`, part of a LargeBlock, into reach with one call; writing them would cost a
+/// page fault each otherwise. A hint.
 void populate_for_writing(std::span<std::byte> range) noexcept;
 
 }  // namespace assay

@@ -15,6 +15,9 @@ class PositionedFile {
  public:
   /// Throws MachineError when `path` cannot be opened.
   explicit PositionedFile(const std::filesystem::path& path);
+  /// Takes over an open descriptor; `path` is what errors call it.
+  PositionedFile(int descriptor, std::string path) noexcept : path_(std::move(path)), fd_(descriptor) {}
+  PositionedFile() = default;
   PositionedFile(PositionedFile&& other) noexcept;
   PositionedFile& operator=(PositionedFile&& other) noexcept;
   ~PositionedFile();
@@ -22,6 +25,7 @@ class PositionedFile {
   /// Fills `out` from `offset`. Throws Truncated, naming `item`, where the file ends before; MachineError.
   void read_at(uint64_t offset, std::span<std::byte> out, std::string_view item) const;
   const std::string& path() const { return path_; }
+  int descriptor() const { return fd_; }
 
  private:
   std::string path_;

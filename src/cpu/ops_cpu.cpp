@@ -62,8 +62,7 @@ class CpuOps final : public Ops {
       if (packed_.size() <= w->id) packed_.resize(w->id + 1);
       const TileFormat* format = find_tile_format(w->type->id);
       if (format && kernels_.product[w->type->id] && packed_[w->id].n_tiles == 0) {
-        packed_[w->id] = pack(*w, *format, pool_);
-        if (options_.repacked) options_.repacked(*w);
+        packed_[w->id] = pack(*w, *format, options_.read, pool_);
       }
       done += w->bytes.size();
       if (progress) progress(done, total);

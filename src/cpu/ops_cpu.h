@@ -1,6 +1,5 @@
 // The fast CPU evaluator: the arithmetic of docs/arithmetic.md with vector kernels, on all threads of a pool.
 #pragma once
-#include <functional>
 #include <memory>
 
 #include "base/thread_pool.h"
@@ -12,8 +11,8 @@ namespace assay {
 struct CpuOptions {
   /// Null: the best that runs here. A set with the BF16 dot uses it for weights that load() was given.
   const cpu::KernelSet* kernels = nullptr;
-  /// Called after a weight was repacked: its bytes in the file will not be read again by products.
-  std::function<void(const Weight&)> repacked;
+  /// How load() gets at a weight's bytes; null: from Weight::bytes.
+  ReadWeight read;
 };
 
 /// `pool` outlives the result.

@@ -35,7 +35,8 @@ struct PackedWeight {
   }
 };
 
-/// Packs on all threads of the pool. Throws MachineError when memory runs out.
-PackedWeight pack(const Weight& weight, const TileFormat& format, ThreadPool& pool);
+/// Packs on all threads of the pool what `read` gives, or Weight::bytes where it is null. Throws what `read`
+/// does, and MachineError when memory runs out.
+PackedWeight pack(const Weight& weight, const TileFormat& format, const ReadWeight& read, ThreadPool& pool);
 
 }  // namespace assay::cpu

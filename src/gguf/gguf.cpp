@@ -1,5 +1,6 @@
 #include "gguf/gguf.h"
 
+#include <algorithm>
 #include <cassert>
 #include <system_error>
 #include <utility>
@@ -132,9 +133,13 @@ Place GgufFile::place(const TensorInfo& tensor) const {
   return {path(tensor.part), printable(tensor.name), tensor.entry_offset};
 }
 
-void GgufFile::release(const TensorInfo& tensor) const noexcept {
-  assert(tensor.part < parts_.size());
-  parts_[tensor.part].map.release(data(tensor));
+void GgufFile::read(const TensorInfo& tensor, uint64_t at, std::span<std::byte> out) const {
+  const std::span<const std::byte> range = data(tensor).subspan(at, out.size());
+  const MappedFile& map = parts_.at(tensor.part).map;
+  if (map.bytes().empty())
+    std::ranges::copy(range, out.begin());
+  else
+    map.read(range, out.data(), tensor.name);
 }
 
 void GgufFile::will_read(const TensorInfo& tensor) const noexcept {

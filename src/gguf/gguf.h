@@ -139,8 +139,9 @@ class GgufFile {
   uint64_t n_bytes() const;  // of all parts
   /// The place of a tensor's directory entry, for errors about it.
   Place place(const TensorInfo& tensor) const;
-  /// Hints to the system: see MappedFile.
-  void release(const TensorInfo& tensor) const noexcept;
+  /// Copies bytes [at, at + out.size()) of a tensor: see MappedFile::read.
+  void read(const TensorInfo& tensor, uint64_t at, std::span<std::byte> out) const;
+  /// A hint to the system: see MappedFile.
   void will_read(const TensorInfo& tensor) const noexcept;
 
  private:

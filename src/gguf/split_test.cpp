@@ -104,8 +104,9 @@ TEST_F(SplitTest, AllPartsTogetherAreTheModel) {
       EXPECT_THAT(file.data(*tensor), testing::ElementsAreArray(data_[i]));
       EXPECT_EQ(file.place(*tensor).file, paths[tensor->part].string());
       file.will_read(*tensor);
-      file.release(*tensor);
-      EXPECT_THAT(file.data(*tensor), testing::ElementsAreArray(data_[i]));
+      std::vector<std::byte> part(tensor->n_bytes / 2);
+      file.read(*tensor, tensor->n_bytes - part.size(), part);
+      EXPECT_THAT(part, testing::ElementsAreArray(file.data(*tensor).last(part.size())));
     }
   }
 }

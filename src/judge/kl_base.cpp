@@ -86,7 +86,7 @@ class NormedBase final : public KlBase {
     linear_.weight = &weight_;
     linear_.bias = values_of(file_, "output.bias", weight_.n_rows);
     linear_.scale = values_of(file_, "output.scale", 1);
-    ops_ = need_backend(m.need_string(kBackend)).make({pool_, [](const Weight&) {}});
+    ops_ = need_backend(m.need_string(kBackend)).make({pool_, {}});
     const Weight* const weights[] = {&weight_};
     ops_->load(weights, [](uint64_t, uint64_t) {});
     in_ = ops_->allocate(kRowsAtOnce, weight_.n_cols);

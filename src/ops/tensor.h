@@ -2,6 +2,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -42,6 +43,9 @@ struct Weight {
     return bytes.subspan((expert * n_rows + row) * row_bytes(), row_bytes());
   }
 };
+
+/// Copies bytes [at, at + out.size()) of a weight.
+using ReadWeight = std::function<void(const Weight&, uint64_t at, std::span<std::byte> out)>;
 
 /// A product's parameters. `weight` null means absent.
 struct Linear {

@@ -15,7 +15,7 @@ constexpr size_t kSameArithmetic = 3;
 constexpr std::array kBackends{
     Backend{"cpu", "the fast one: vector kernels on all threads",
             [](const BackendContext& c) {
-              return make_cpu_ops(c.pool, {nullptr, c.release});
+              return make_cpu_ops(c.pool, {nullptr, c.read});
             }},
     Backend{"twin", "scalar model of the fast arithmetic, which every fast kernel must equal",
             [](const BackendContext& c) { return make_twin_ops(c.pool); }},
@@ -27,7 +27,7 @@ constexpr std::array kBackends{
           const cpu::KernelSet* const kernels = cpu::bf16_kernel_set();
           if (!kernels)
             throw MachineError("cpu-bf16: this processor has no BF16 dot as docs/arithmetic.md specifies it");
-          return make_cpu_ops(c.pool, {kernels, c.release});
+          return make_cpu_ops(c.pool, {kernels, c.read});
         }},
     Backend{"twin-bf16", "scalar model of cpu-bf16",
             [](const BackendContext& c) { return make_bf16_twin_ops(c.pool); }},

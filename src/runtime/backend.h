@@ -1,6 +1,5 @@
 // The evaluators by name. backend.cpp is the only file that names them.
 #pragma once
-#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -14,9 +13,9 @@ namespace assay {
 /// What an evaluator is given. All of it outlives the Ops.
 struct BackendContext {
   ThreadPool& pool;
-  /// To be called with a weight whose bytes will not be read again, because the backend keeps its own form of
-  /// them.
-  std::function<void(const Weight&)> release;
+  /// Copies bytes [at, at + out.size()) of a weight, for a backend that keeps its own form of them; any
+  /// number of threads may. Throws LoadError, MachineError. Null: they are taken from Weight::bytes.
+  ReadWeight read;
 };
 
 struct Backend {

@@ -26,8 +26,8 @@ LoadedModel::LoadedModel(const std::filesystem::path& path, const LoadOptions& o
                                                                          std::to_string(n_rows) + " rows");
     warnings_.insert(warnings_.end(), tokenizer_->warnings().begin(), tokenizer_->warnings().end());
   }
-  ops_ = backend.make({pool_, [&file](const Weight& weight) {
-                         if (const TensorInfo* tensor = file.find(weight.name)) file.release(*tensor);
+  ops_ = backend.make({pool_, [&file](const Weight& weight, uint64_t at, std::span<std::byte> out) {
+                         file.read(*file.find(weight.name), at, out);
                        }});
   const std::vector<const Weight*> weights = model_.product_weights();
   ops_->load(
