@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <random>
@@ -53,7 +54,7 @@ void measure(const Options& o, LoadedModel& loaded, const cpu::Limits& limits, n
   const Speed speed = measure_speed(loaded, o.speed, {});
   const Spread prefill = rates(speed.prefill, o.speed.n_prompt),
                generate = rates(speed.generate, o.speed.n_generate * n);
-  const double product_seconds = product_seconds_per_token(model, limits.int8_ops, limits.float_ops);
+  const double product_seconds = product_seconds_per_token(model, limits);
   // Of one forward pass; the KV cache as it is halfway.
   const double read_bytes =
       bytes_per_token(model) + double(n) * (double(o.speed.depth) + double(o.speed.n_generate) / 2) *
@@ -91,7 +92,8 @@ void measure(const Options& o, LoadedModel& loaded, const cpu::Limits& limits, n
 
 ExitStatus run(Options& o) {
   ThreadPool pool(o.model.n_threads ? o.model.n_threads : ThreadPool::default_threads());
-  const cpu::KernelSet& kernels = cpu::best_kernel_set();
+  const cpu::KernelSet* const bf16_set = o.model.backend == "cpu-bf16" ? cpu::bf16_kernel_set() : nullptr;
+  const cpu::KernelSet& kernels = bf16_set ? *bf16_set : cpu::best_kernel_set();
   const cpu::Limits limits = cpu::measure_limits(kernels, pool);
   nlohmann::ordered_json json = {{"machine", cpu_name()},
                                  {"kernels", kernels.name},
@@ -100,12 +102,14 @@ ExitStatus run(Options& o) {
                                  {"read_gb_per_s", limits.read_bytes / 1e9},
                                  {"int8_gop_per_s", limits.int8_ops / 1e9},
                                  {"f32_gflop_per_s", limits.float_ops / 1e9}};
+  if (bf16_set) json["bf16_gflop_per_s"] = limits.bf16_ops / 1e9;
   if (!o.json)
     print(
         fmt::format("machine  {}, {} threads, kernels {}, {:.2f} GHz seen\n"
-                    "limits   read {:.1f} GB/s, int8 {:.0f} Gop/s, f32 {:.0f} Gflop/s\n",
+                    "limits   read {:.1f} GB/s, int8 {:.0f} Gop/s, f32 {:.0f} Gflop/s{}\n",
                     cpu_name(), pool.n_threads(), kernels.name, limits.clock_hertz / 1e9,
-                    limits.read_bytes / 1e9, limits.int8_ops / 1e9, limits.float_ops / 1e9));
+                    limits.read_bytes / 1e9, limits.int8_ops / 1e9, limits.float_ops / 1e9,
+                    bf16_set ? fmt::format(", bf16 dot {:.0f} Gflop/s", limits.bf16_ops / 1e9) : ""));
   if (!o.limits_only) {
     TemporaryModel file{o.model.path, true};
     if (!o.synthetic.empty()) {
@@ -118,17 +122,23 @@ ExitStatus run(Options& o) {
       write_synthetic(spec, file.path);
       o.model.path = file.path.string();
     }
+    const auto start = std::chrono::steady_clock::now();
     const std::unique_ptr<LoadedModel> loaded = load_model(o.model, false);
+    const double load_seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     const Model& model = loaded->model();
+    const double megabytes = double(model.file().n_bytes()) / 1e6;
     o.speed.session.n_batch = o.model.n_batch;
     o.speed.session.kv_type = o.model.kv_type;
     json["model"] = {{"file", o.synthetic.empty() ? o.model.path : o.synthetic},
-                     {"bytes", model.file().n_bytes()}};
+                     {"bytes", model.file().n_bytes()},
+                     {"load_seconds", load_seconds}};
     json["depth"] = o.speed.depth;
     if (!o.json)
       print(fmt::format("model    {}, {:.0f} MB; {} rounds, medians (lowest-highest), depth {}\n",
-                        printable(o.synthetic.empty() ? o.model.path : o.synthetic),
-                        double(model.file().n_bytes()) / 1e6, o.speed.n_rounds, o.speed.depth));
+                        printable(o.synthetic.empty() ? o.model.path : o.synthetic), megabytes,
+                        o.speed.n_rounds, o.speed.depth) +
+            fmt::format("load     {:.2f} s, {:.2f} GB/s\n", load_seconds, megabytes / 1e3 / load_seconds));
     for (const size_t n : o.n_sequences) {
       o.speed.n_sequences = n;
       measure(o, *loaded, limits, json);

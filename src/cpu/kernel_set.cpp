@@ -23,6 +23,7 @@ namespace {
   set.needs |= extension.needs;
   for (const KernelExtension::Product& p : extension.products)
     if (p.product) set.product[p.quant_id] = p.product;
+  set.probe_bf16_dot = extension.probe_bf16_dot;
   return set;
 }
 
@@ -58,11 +59,7 @@ const KernelSet& best_kernel_set() noexcept {
 
 const KernelSet* bf16_kernel_set() noexcept {
 #if defined(__x86_64__)
-  static const KernelSet set = [] {
-    KernelSet with_dot = extended(best_kernel_set(), extension_avx512bf16);
-    with_dot.bf16_dot = true;
-    return with_dot;
-  }();
+  static const KernelSet set = extended(best_kernel_set(), extension_avx512bf16);
   if (runs_here(set) && bf16_dot_is_as_specified()) return &set;
 #endif
   return nullptr;

@@ -94,8 +94,7 @@ enum class Unary : uint8_t { silu, gelu };
 
 struct KernelSet {
   std::string_view name;
-  uint32_t needs = 0;     // CpuFlag bits, all required
-  bool bf16_dot = false;  // BF16 weights are multiplied by the BF16 dot, not by f32 fma
+  uint32_t needs = 0;  // CpuFlag bits, all required
 
   void (*round_q8_k)(const float* x, size_t n_blocks, RoundedQ8K* out) noexcept = nullptr;
   void (*round_q8_0)(const float* x, size_t n_blocks, RoundedQ8_0* out) noexcept = nullptr;
@@ -116,6 +115,8 @@ struct KernelSet {
   int32_t (*probe_read)(const uint8_t* p, size_t n_bytes) noexcept = nullptr;
   int32_t (*probe_dot)(size_t n_rounds) noexcept = nullptr;
   float (*probe_fma)(size_t n_rounds) noexcept = nullptr;
+  /// Null: BF16 weights are multiplied by f32 fma; otherwise by the BF16 dot.
+  float (*probe_bf16_dot)(size_t n_rounds) noexcept = nullptr;
   size_t probe_chains = 0;
   /// out = fma(weight, x, out).
   void (*add_scaled)(float* out, float weight, const float* x, size_t n) noexcept = nullptr;
@@ -133,6 +134,7 @@ struct KernelExtension {
     void (*product)(const TileJob&) noexcept = nullptr;
   };
   Product products[8] = {};  // up to the first null
+  float (*probe_bf16_dot)(size_t n_rounds) noexcept = nullptr;
 };
 
 /// Every set that was built, slowest first; the first is complete and runs everywhere.

@@ -61,6 +61,11 @@ Limits measure_limits(const KernelSet& kernels, ThreadPool& pool) {
       2 * 16 * n / best_seconds(6, [&] {
         pool.run(pool.n_threads(), [&](size_t) { sink += uint64_t(kernels.probe_fma(kRounds)); });
       });
+  if (kernels.probe_bf16_dot)
+    limits.bf16_ops =
+        2 * 32 * n / best_seconds(6, [&] {
+          pool.run(pool.n_threads(), [&](size_t) { sink += uint64_t(kernels.probe_bf16_dot(kRounds)); });
+        });
   return limits;
 }
 

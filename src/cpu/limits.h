@@ -9,6 +9,7 @@ struct Limits {
   double read_bytes = 0;   // per second, all threads streaming from memory
   double int8_ops = 0;     // per second, all threads; a multiply-add counts as two
   double float_ops = 0;    // the same in f32
+  double bf16_ops = 0;     // the same by the BF16 dot; 0: the set does not use it
   double clock_hertz = 0;  // that one thread saw while measuring
 };
 

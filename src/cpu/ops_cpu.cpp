@@ -53,7 +53,7 @@ class CpuOps final : public Ops {
       : pool_(pool),
         options_(std::move(options)),
         kernels_(options_.kernels ? *options_.kernels : best_kernel_set()) {}
-  std::string_view name() const noexcept override { return kernels_.bf16_dot ? "cpu-bf16" : "cpu"; }
+  std::string_view name() const noexcept override { return kernels_.probe_bf16_dot ? "cpu-bf16" : "cpu"; }
 
   void load(std::span<const Weight* const> weights, const Progress& progress) override {
     uint64_t total = 0, done = 0;

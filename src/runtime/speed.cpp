@@ -71,10 +71,13 @@ double kv_bytes_per_position(const Model& model, KvType type) {
   return 2.0 * double(h.n_layers * h.n_kv_heads * h.head_dim) * (type == KvType::f16 ? 2 : 4);
 }
 
-double product_seconds_per_token(const Model& model, double int8_ops, double float_ops) {
+double product_seconds_per_token(const Model& model, const cpu::Limits& limits) {
   return sum_over_products(model, [&](const Weight& w) {
-    return 2.0 * double(w.n_rows * w.n_cols * w.n_experts) /
-           (w.type->activations == Activations::f32 ? float_ops : int8_ops);
+    const bool by_dot = limits.bf16_ops != 0 && w.type->name == "BF16";
+    const double rate = by_dot                                    ? limits.bf16_ops
+                        : w.type->activations == Activations::f32 ? limits.float_ops
+                                                                  : limits.int8_ops;
+    return 2.0 * double(w.n_rows * w.n_cols * w.n_experts) / rate;
   });
 }
 

@@ -3,6 +3,7 @@
 #include <functional>
 #include <vector>
 
+#include "cpu/limits.h"
 #include "runtime/loaded_model.h"
 #include "runtime/session.h"
 
@@ -29,9 +30,8 @@ Speed measure_speed(LoadedModel& model, const SpeedOptions& options,
 double bytes_per_token(const Model& model);
 /// Bytes of keys and values that attention reads for each position that a token sees, all layers.
 double kv_bytes_per_position(const Model& model, KvType type);
-/// Seconds that one token's products take at the least when int8 and f32 multiply-adds each count as two
-/// operations and go at these rates (operations a second); a weight counts as the kind that its type's
-/// products are of.
-double product_seconds_per_token(const Model& model, double int8_ops, double float_ops);
+/// Seconds that one token's products take at the least at the rates of `limits`; a weight counts as the kind
+/// of multiply-add that its type's products are of.
+double product_seconds_per_token(const Model& model, const cpu::Limits& limits);
 
 }  // namespace assay

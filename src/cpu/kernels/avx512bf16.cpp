@@ -25,7 +25,7 @@ namespace {
 
 /// Columns whose activations are rounded at a time: with kMaxTokens tokens they fill the first cache level by
 /// half.
-constexpr size_t kPanel = 512;
+constexpr size_t kPanel = 256;
 
 /// acc + odd w * odd x, then + even w * even x, in each lane of two bf16.
 inline F f_dot_bf16(F acc, I w, I x) {
@@ -115,11 +115,25 @@ void product_bf16_dot(const TileJob& job) noexcept {
   for (; tile < job.n_tiles; ++tile) bf16_tiles<1>(job, tile);
 }
 
+/// n rounds of kProbeChains independent dots in registers: n * kProbeChains * 32 multiply-adds.
+template <int... chain>
+ASSAY_INLINE float bf16_chains(size_t n, Int<chain>...) {
+  const I small = i_set(0x00800080);  // two of the smallest normal numbers
+  return f_tree(run_chains(
+      n, [&](F acc) ASSAY_LAMBDA_INLINE { return f_dot_bf16(acc, small, small); },
+      [](F a, F b) ASSAY_LAMBDA_INLINE { return f_add(a, b); }, f_set(float(chain))...));
+}
+float probe_bf16_dot(size_t n) noexcept {
+  return with_ints<kProbeChains>([n](auto... chain) ASSAY_LAMBDA_INLINE { return bf16_chains(n, chain...); });
+}
+
 }  // namespace
 
 extern const KernelExtension extension_avx512bf16;
-constinit const KernelExtension extension_avx512bf16 = {
-    "avx512bf16", kAvx2Fma | kAvx512Vnni | kAvx512Bf16, {{FormatBF16::kId, product_bf16_dot}}};
+constinit const KernelExtension extension_avx512bf16 = {"avx512bf16",
+                                                        kAvx2Fma | kAvx512Vnni | kAvx512Bf16,
+                                                        {{FormatBF16::kId, product_bf16_dot}},
+                                                        probe_bf16_dot};
 
 bool bf16_dot_is_as_specified() noexcept {
   // Two fused multiply-adds keep what two unfused ones would lose or overflow: 2^-120 + 2^-130 and -2^127 +
