@@ -1,7 +1,9 @@
 #include "cli/model_options.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 
@@ -45,11 +47,16 @@ void add_model_options(CLI::App& app, ModelOptions& o) {
   app.add_option("--batch", o.n_batch, fmt::format("Prompt tokens computed at once (default: {})", o.n_batch))
       ->check(CLI::Range(1, 1 << 16))
       ->option_text("N");
+  std::vector<std::string> kv_names;
+  for (const KvTypeInfo& kv : kv_types()) kv_names.emplace_back(kv.name);
   app.add_option_function<std::string>(
-         "--kv", [&o](const std::string& name) { o.kv_type = name == "f32" ? KvType::f32 : KvType::f16; },
-         fmt::format("Numbers of the KV cache: f16 or f32 (default: {})",
-                     o.kv_type == KvType::f16 ? "f16" : "f32"))
-      ->check(CLI::IsMember({"f16", "f32"}))
+         "--kv",
+         [&o](const std::string& name) {
+           o.kv_type = std::ranges::find(kv_types(), name, &KvTypeInfo::name)->type;
+         },
+         fmt::format("Numbers of the KV cache: {} (default: {})", fmt::join(kv_names, ", "),
+                     kv_info(o.kv_type).name))
+      ->check(CLI::IsMember(kv_names))
       ->option_text("TYPE");
 }
 

@@ -7,6 +7,8 @@
 #include <span>
 #include <string_view>
 
+#include "ops/kv_type.h"
+
 namespace assay::cpu {
 
 inline constexpr size_t kTileRows = 16;  // weight rows interleaved across lanes
@@ -77,10 +79,12 @@ struct FloatTileJob {
 
 /// Query heads that share a KV head and a sequence.
 struct AttendJob {
-  const void* keys = nullptr;    // [position / 16][head_dim][position % 16]
-  const void* values = nullptr;  // [position][value_stride]
-  size_t value_stride = 0;       // head_dim rounded up to 16
-  bool half = false;             // stored as f16, else f32
+  const void* keys = nullptr;           // [position / 16][head_dim][position % 16]
+  const void* values = nullptr;         // [position][value_stride]
+  size_t value_stride = 0;              // head_dim rounded up to 16
+  KvType stored = KvType::f32;          // q8_0: bytes of code + 128, head_dim a multiple of 32
+  const float* key_scales = nullptr;    // q8_0: [position / 16][head_dim / 32][position % 16]
+  const float* value_scales = nullptr;  // q8_0: [position][head_dim / 32]
   size_t head_dim = 0;
   float scale = 1, soft_cap = 0;
   size_t n_queries = 0;  // at most kMaxQueries

@@ -121,7 +121,7 @@ class CpuOps final : public Ops {
       auto& cache = static_cast<CpuKv&>(*batch.caches[i]);
       const KvShape& s = cache.shape();
       for (size_t h = 0; h < s.n_kv_heads; ++h)
-        cache.store(layer, h, size_t(batch.positions[i]), row(k, i) + h * s.head_dim,
+        cache.store(kernels_, layer, h, size_t(batch.positions[i]), row(k, i) + h * s.head_dim,
                     row(v, i) + h * s.head_dim);
     });
   }
@@ -144,7 +144,9 @@ class CpuOps final : public Ops {
       job.keys = cache.keys(layer, kv_head);
       job.values = cache.values(layer, kv_head);
       job.value_stride = cache.value_stride();
-      job.half = cache.half();
+      job.stored = cache.shape().type;
+      job.key_scales = cache.key_scales(layer, kv_head);
+      job.value_scales = cache.value_scales(layer, kv_head);
       job.head_dim = p.head_dim;
       job.scale = float(p.scale);
       job.soft_cap = float(p.soft_cap);

@@ -16,8 +16,8 @@ double* row(Tensor t, size_t i) {
   return static_cast<double*>(t.memory) + t.offset + i * t.stride;
 }
 
-/// Keys and values as f64, (layer, position, kv_head, head_dim); rounded to f16 on the way in when the cache
-/// is f16.
+/// Keys and values as f64, (layer, position, kv_head, head_dim); rounded on the way in as the cache's type
+/// is.
 class ExactKv final : public KvCache {
  public:
   explicit ExactKv(const KvShape& s)
@@ -28,8 +28,13 @@ class ExactKv final : public KvCache {
   double* value(size_t layer, size_t position, size_t kv_head) {
     return values_.data() + index(layer, position, kv_head);
   }
-  double stored(double x) const {
-    return shape().type == KvType::f16 ? double(half_to_float(float_to_half(float(x)))) : x;
+  void store(const double* x, size_t n, double* out) const {
+    if (shape().type == KvType::f32) std::copy_n(x, n, out);
+    if (shape().type == KvType::f16)
+      std::transform(x, x + n, out, [](double v) { return double(half_to_float(float_to_half(float(v)))); });
+    if (shape().type == KvType::q8_0)
+      for (size_t begin = 0; begin < n; begin += kv_info(KvType::q8_0).group)
+        store_q8_0(x + begin, out + begin);
   }
   void read_key(size_t layer, size_t kv_head, size_t position, double* out) const override {
     std::copy_n(keys_.data() + index(layer, position, kv_head), shape().head_dim, out);
@@ -39,6 +44,16 @@ class ExactKv final : public KvCache {
   }
 
  private:
+  /// 32 numbers: d = max |x| / 127, codes nearest to x / d, d rounded to f16 (llama.cpp's Q8_0).
+  static void store_q8_0(const double* x, double* out) {
+    double d = 0;
+    for (size_t i = 0; i < 32; ++i) d = std::max(d, std::abs(x[i]) / 127);
+    const double stored_d = half_to_float(float_to_half(float(d)));
+    for (size_t i = 0; i < 32; ++i) {
+      const double code = d == 0 ? 0 : std::nearbyint(x[i] / d);
+      out[i] = stored_d * code;  // NaN and infinity stay what shows
+    }
+  }
   size_t index(size_t layer, size_t position, size_t kv_head) const {
     const KvShape& s = shape();
     return ((layer * s.n_ctx + position) * s.n_kv_heads + kv_head) * s.head_dim;
@@ -138,10 +153,9 @@ class ExactOps final : public Ops {
   void store_kv(size_t layer, Tensor k, Tensor v, const Batch& batch) noexcept override {
     for (size_t i = 0; i < k.n_rows; ++i) {
       auto& cache = static_cast<ExactKv&>(*batch.caches[i]);
-      const auto store = [&](double x) { return cache.stored(x); };
       const size_t position = size_t(batch.positions[i]);
-      std::transform(row(k, i), row(k, i) + k.n_cols, cache.key(layer, position, 0), store);
-      std::transform(row(v, i), row(v, i) + v.n_cols, cache.value(layer, position, 0), store);
+      cache.store(row(k, i), k.n_cols, cache.key(layer, position, 0));
+      cache.store(row(v, i), v.n_cols, cache.value(layer, position, 0));
     }
   }
 

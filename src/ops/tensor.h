@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "ops/kv_type.h"
 #include "quant/table.h"
 
 namespace assay {
@@ -86,8 +87,6 @@ struct AttentionParams {
   double soft_cap = 0;  // cap * tanh(score / cap); 0: none
   size_t window = 0;    // a position sees itself and the window - 1 before it; 0: all
 };
-
-enum class KvType : uint8_t { f32, f16 };
 
 struct KvShape {
   size_t n_layers = 0, n_kv_heads = 0, head_dim = 0, n_ctx = 0;

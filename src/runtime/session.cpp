@@ -22,7 +22,7 @@ size_t need_range(const char* what, size_t value, size_t most) {
 /// Refuses a cache that cannot fit, before a product of its sizes can wrap or the system starts to swap.
 void need_memory(const KvShape& s) {
   const double n_bytes = 2.0 * double(s.n_layers) * double(s.n_ctx) * double(s.n_kv_heads * s.head_dim) *
-                         (s.type == KvType::f16 ? 2 : 4);
+                         kv_info(s.type).bytes_per_number;
   const uint64_t memory = physical_memory_bytes();
   if (n_bytes > (memory != 0 ? double(memory) : 0x1p46))
     throw MachineError("a context of " + std::to_string(s.n_ctx) + " positions needs " +
@@ -47,6 +47,10 @@ Session::Session(const Model& model, Ops& ops, const SessionOptions& options)
                      std::to_string(h.n_ctx_train) + " positions");
   const KvShape shape{h.n_layers, h.n_kv_heads, h.head_dim, n_ctx_, options.kv_type};
   need_memory(shape);
+  if (const KvTypeInfo& kv = kv_info(options.kv_type); h.head_dim % kv.group != 0)
+    throw UsageError("a KV cache of " + std::string(kv.name) + " takes heads in groups of " +
+                     std::to_string(kv.group) + " numbers, this model's have " + std::to_string(h.head_dim) +
+                     ": use f16");
   kv_ = ops.make_kv_cache(shape);
   workspace_ = model.allocate(ops, n_batch_, n_logit_rows_);
   ids_.reserve(n_ctx_);
@@ -127,7 +131,8 @@ Status Session::step_together(std::span<Session* const> sessions, std::span<cons
 
 uint64_t Session::kv_bytes() const {
   const KvShape& s = kv_->shape();
-  return uint64_t(2) * s.n_layers * s.n_kv_heads * s.head_dim * s.n_ctx * (s.type == KvType::f16 ? 2 : 4);
+  return uint64_t(2 * double(s.n_layers * s.n_kv_heads * s.head_dim * s.n_ctx) *
+                  kv_info(s.type).bytes_per_number);
 }
 
 size_t Session::keep_prefix(std::span<const int32_t> ids) {

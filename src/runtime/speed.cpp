@@ -68,7 +68,7 @@ double bytes_per_token(const Model& model) {
 
 double kv_bytes_per_position(const Model& model, KvType type) {
   const Hparams& h = model.hparams();
-  return 2.0 * double(h.n_layers * h.n_kv_heads * h.head_dim) * (type == KvType::f16 ? 2 : 4);
+  return 2.0 * double(h.n_layers * h.n_kv_heads * h.head_dim) * kv_info(type).bytes_per_number;
 }
 
 double product_seconds_per_token(const Model& model, const cpu::Limits& limits) {

@@ -18,8 +18,7 @@ std::span<float> values(Tensor t, size_t i) {
   return {row(t, i), t.n_cols};
 }
 
-/// Keys and values as f32, (layer, position, kv_head, head_dim), rounded to f16 on writing when the cache is
-/// f16.
+/// Keys and values as f32, (layer, position, kv_head, head_dim), rounded on writing as the cache's type is.
 class TwinKv final : public KvCache {
  public:
   explicit TwinKv(const KvShape& s)
@@ -44,6 +43,21 @@ class TwinKv final : public KvCache {
   }
   std::vector<float> keys_, values_;
 };
+
+void store(KvType type, std::span<const float> x, float* stored) {
+  switch (type) {
+    case KvType::f32:
+      std::ranges::copy(x, stored);
+      return;
+    case KvType::f16:
+      std::ranges::transform(x, stored, [](float v) { return half_to_float(float_to_half(v)); });
+      return;
+    case KvType::q8_0: {
+      const twin::RoundedRow rounded = twin::round_q8_0(x);
+      for (size_t i = 0; i < x.size(); ++i) stored[i] = rounded.d[i / 32] * float(rounded.q[i]);
+    }
+  }
+}
 
 float apply(Activation f, float x) {
   return f == Activation::silu ? twin::silu(x) : twin::gelu(x);
@@ -112,11 +126,9 @@ class TwinOps final : public Ops {
   void store_kv(size_t layer, Tensor k, Tensor v, const Batch& batch) noexcept override {
     for (size_t i = 0; i < k.n_rows; ++i) {
       auto& cache = static_cast<TwinKv&>(*batch.caches[i]);
-      const bool half = cache.shape().type == KvType::f16;
-      const auto stored = [half](float x) { return half ? half_to_float(float_to_half(x)) : x; };
       const size_t position = size_t(batch.positions[i]);
-      std::transform(row(k, i), row(k, i) + k.n_cols, cache.key(layer, position, 0), stored);
-      std::transform(row(v, i), row(v, i) + v.n_cols, cache.value(layer, position, 0), stored);
+      store(cache.shape().type, values(k, i), cache.key(layer, position, 0));
+      store(cache.shape().type, values(v, i), cache.value(layer, position, 0));
     }
   }
 

@@ -96,7 +96,7 @@ struct Softmax {
   size_t key_of = 0, value_of = 0;  // position j reads j - key_of, where there is one
 };
 float stored(const AttendJob& job, const void* base, size_t index) {
-  if (!job.half) return static_cast<const float*>(base)[index];
+  if (job.stored == KvType::f32) return static_cast<const float*>(base)[index];
   return half_to_float(static_cast<const uint16_t*>(base)[index]);
 }
 /// Another exp, as good as the kernels', with other last bits.
