@@ -124,8 +124,9 @@ void attention(benchmark::State& state, Machine& machine, const KernelSet& set, 
     ops->store_kv(layer, kv, kv, {positions, positions, caches});
   const Batch last{std::span(positions).last(1), std::span(positions).last(1), std::span(caches).last(1)};
   const AttentionParams params{kHeads, kKvHeads, kHeadDim, 0.125, 0, 0};
-  const size_t n_bytes = 2 * kLayers * kDepth * kKvHeads * kHeadDim * (type == KvType::f16 ? 2 : 4);
-  measure(state, "bytes/s", double(n_bytes), machine.limits.read_bytes, [&] {
+  const double n_bytes =
+      2.0 * double(kLayers * kDepth * kKvHeads * kHeadDim) * kv_info(type).bytes_per_number;
+  measure(state, "bytes/s", n_bytes, machine.limits.read_bytes, [&] {
     for (size_t layer = 0; layer < kLayers; ++layer)
       ops->attention({"attention"}, layer, out, q, last, params);
   });
@@ -166,10 +167,10 @@ void add_all(Machine& machine) {
               product(state, machine, *set, type, n_rows, n_tokens);
             });
       }
-  for (const auto& [name, type] : {std::pair{"f16", KvType::f16}, {"f32", KvType::f32}})
+  for (const KvTypeInfo& kv : kv_types())
     for (const KernelSet* set : sets)
-      add(fmt::format("attention/{}/{}", name, set->name),
-          [&machine, set, type = type](benchmark::State& state) { attention(state, machine, *set, type); });
+      add(fmt::format("attention/{}/{}", kv.name, set->name),
+          [&machine, set, &kv](benchmark::State& state) { attention(state, machine, *set, kv.type); });
   for (const KernelSet* set : sets) {
     add(fmt::format("round/q8_k/{}", set->name), [set](benchmark::State& state) {
       std::vector<cpu::RoundedQ8K> rounded(kCols / 256);

@@ -179,11 +179,7 @@ std::function<ExitStatus()> define(CLI::App& app) {
   app.add_option("-t,--threads", o->n_threads, "Threads (default: the processors)")
       ->check(CLI::Range(1, 1024))
       ->option_text("N");
-  app.add_option_function<std::string>(
-         "--kv", [o](const std::string& name) { o->kv_type = name == "f32" ? KvType::f32 : KvType::f16; },
-         "Numbers of the KV cache: f16 or f32 (default: f32)")
-      ->check(CLI::IsMember({"f16", "f32"}))
-      ->option_text("TYPE");
+  add_kv_option(app, o->kv_type);
   app.add_flag("--json", o->json, "Print the result as JSON");
   return [o] { return run(*o); };
 }

@@ -37,6 +37,19 @@ class ProgressBar {
 
 }  // namespace
 
+void add_kv_option(CLI::App& app, KvType& type) {
+  std::vector<std::string> names;
+  for (const KvTypeInfo& kv : kv_types()) names.emplace_back(kv.name);
+  app.add_option_function<std::string>(
+         "--kv",
+         [&type](const std::string& name) {
+           type = std::ranges::find(kv_types(), name, &KvTypeInfo::name)->type;
+         },
+         fmt::format("Numbers of the KV cache: {} (default: {})", fmt::join(names, ", "), kv_info(type).name))
+      ->check(CLI::IsMember(names))
+      ->option_text("TYPE");
+}
+
 void add_model_options(CLI::App& app, ModelOptions& o) {
   app.add_option("MODEL", o.path, "GGUF file; of a split model its first part")->required();
   app.add_option("-t,--threads", o.n_threads, "Threads (default: the processors)")
@@ -47,17 +60,7 @@ void add_model_options(CLI::App& app, ModelOptions& o) {
   app.add_option("--batch", o.n_batch, fmt::format("Prompt tokens computed at once (default: {})", o.n_batch))
       ->check(CLI::Range(1, 1 << 16))
       ->option_text("N");
-  std::vector<std::string> kv_names;
-  for (const KvTypeInfo& kv : kv_types()) kv_names.emplace_back(kv.name);
-  app.add_option_function<std::string>(
-         "--kv",
-         [&o](const std::string& name) {
-           o.kv_type = std::ranges::find(kv_types(), name, &KvTypeInfo::name)->type;
-         },
-         fmt::format("Numbers of the KV cache: {} (default: {})", fmt::join(kv_names, ", "),
-                     kv_info(o.kv_type).name))
-      ->check(CLI::IsMember(kv_names))
-      ->option_text("TYPE");
+  add_kv_option(app, o.kv_type);
 }
 
 std::unique_ptr<LoadedModel> load_model(const ModelOptions& o, bool with_tokenizer) {

@@ -16,6 +16,8 @@ struct ModelOptions {
   KvType kv_type = KvType::f16;
 };
 
+void add_kv_option(CLI::App& app, KvType& type);
+
 /// MODEL, -t, --backend, --batch, --kv.
 void add_model_options(CLI::App& app, ModelOptions& options);
 

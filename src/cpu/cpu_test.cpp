@@ -303,6 +303,45 @@ TEST(Ops, AttentionEqualsTwinForAnyBatchSplit) {
     }
 }
 
+TEST(Ops, CachesOfHardNumbersEqualTwin) {
+  constexpr size_t kTokens = 20, kHeadDim = 64, kBad = 11;
+  const double hard[] = {NAN, INFINITY, -INFINITY, 1e30, -3e38, 1e-40, 65520, -0.0};
+  const size_t n_heads = 2 * std::size(hard), width = n_heads * kHeadDim;
+  std::mt19937 rng(10);
+  const std::vector<double> q = random_values(kTokens * width, rng);
+  std::vector<double> k = random_values(kTokens * width, rng), v = random_values(kTokens * width, rng);
+  for (size_t h = 0; h < n_heads; ++h) {  // half of the heads have it in a key, half in a value
+    double* const head = (h % 2 == 0 ? k : v).data() + kBad * width + h * kHeadDim;
+    if (std::abs(hard[h / 2]) < 1) std::fill_n(head + 32, 32, 0.0);
+    head[40] = hard[h / 2];
+  }
+  std::vector<int32_t> positions(kTokens);
+  for (size_t i = 0; i < kTokens; ++i) positions[i] = int32_t(i);
+  const AttentionParams params{n_heads, n_heads, kHeadDim, 0.125, 0, 0};
+  for (const KvTypeInfo& kv : kv_types()) {
+    SCOPED_TRACE(kv.name);
+    expect_all_equal([&](Ops& ops) {
+      const auto cache = ops.make_kv_cache({1, n_heads, kHeadDim, kTokens, kv.type});
+      const std::vector<KvCache*> caches(kTokens, cache.get());
+      const Batch batch{positions, positions, caches};
+      const Tensor out = ops.allocate(kTokens, width);
+      ops.store_kv(0, filled(ops, kTokens, width, k), filled(ops, kTokens, width, v), batch);
+      ops.attention({"a"}, 0, out, filled(ops, kTokens, width, q), batch, params);
+      std::vector<float> all = values(ops, out);
+      EXPECT_TRUE(std::ranges::all_of(std::span(all).first(kBad * width), [](float y) { return y == y; }));
+      EXPECT_TRUE(std::isnan(all[kBad * width])) << "a NaN key is hidden";
+      EXPECT_TRUE(std::isnan(all[kBad * width + kHeadDim + 40])) << "a NaN value is hidden";
+      std::vector<double> head(2 * kHeadDim);
+      for (size_t h = 0; h < n_heads; ++h) {
+        cache->read_key(0, h, kBad, head.data());
+        cache->read_value(0, h, kBad, head.data() + kHeadDim);
+        all.insert(all.end(), head.begin(), head.end());
+      }
+      return all;
+    });
+  }
+}
+
 TEST(Ops, ExpertsEqualTwin) {
   std::mt19937 rng(9);
   const size_t n_tokens = 37, n_experts = 6, n_cols = 256, n_rows = 40;

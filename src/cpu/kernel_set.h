@@ -82,7 +82,7 @@ struct AttendJob {
   const void* keys = nullptr;           // [position / 16][head_dim][position % 16]
   const void* values = nullptr;         // [position][value_stride]
   size_t value_stride = 0;              // head_dim rounded up to 16
-  KvType stored = KvType::f32;          // q8_0: bytes of code + 128, head_dim a multiple of 32
+  KvType stored = KvType::f32;          // q8_0: int8 codes, head_dim a multiple of 32
   const float* key_scales = nullptr;    // q8_0: [position / 16][head_dim / 32][position % 16]
   const float* value_scales = nullptr;  // q8_0: [position][head_dim / 32]
   size_t head_dim = 0;

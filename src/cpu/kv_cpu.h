@@ -58,7 +58,6 @@ class CpuKv final : public KvCache {
 
  private:
   static constexpr size_t kGroup = 32;  // numbers of a q8_0 scale
-  static constexpr int kBias = 128;     // what codes are stored with
 
   size_t n_heads() const { return shape().n_layers * shape().n_kv_heads; }
   size_t code_bytes() const { return shape().type == KvType::f32 ? 4 : shape().type == KvType::f16 ? 2 : 1; }
@@ -75,14 +74,13 @@ class CpuKv final : public KvCache {
   }
   void store_rounded(const KernelSet& kernels, size_t layer, size_t kv_head, size_t position,
                      const float* key, const float* value) {
-    const auto code = [](int8_t q) { return std::byte(uint8_t(q + kBias)); };
     for (size_t d = 0; d < shape().head_dim; d += kGroup) {
       RoundedQ8_0 k, v;
       kernels.round_q8_0(key + d, 1, &k);
       kernels.round_q8_0(value + d, 1, &v);
       for (size_t i = 0; i < kGroup; ++i) {
-        keys_.data()[key_index(layer, kv_head, position, d + i)] = code(k.q[i]);
-        values_.data()[value_index(layer, kv_head, position, d + i)] = code(v.q[i]);
+        keys_.data()[key_index(layer, kv_head, position, d + i)] = std::byte(k.q[i]);
+        values_.data()[value_index(layer, kv_head, position, d + i)] = std::byte(v.q[i]);
       }
       scales(key_scales_)[key_scale_index(layer, kv_head, position, d)] = k.d;
       scales(value_scales_)[value_scale_index(layer, kv_head, position, d)] = v.d;
@@ -107,7 +105,7 @@ class CpuKv final : public KvCache {
     const std::byte* const base = block.data();
     switch (shape().type) {
       case KvType::q8_0:
-        return scales(scales_of)[scale_index] * float(int(base[index]) - kBias);
+        return scales(scales_of)[scale_index] * float(int8_t(base[index]));
       case KvType::f16: {
         uint16_t bits;
         std::memcpy(&bits, base + 2 * index, 2);

@@ -19,13 +19,14 @@ LoadedModel& model() {
   return loaded;
 }
 
-Session make_session(size_t n_ctx, size_t n_batch = 256, size_t n_logit_rows = 1) {
+Session make_session(size_t n_ctx, size_t n_batch = 256, size_t n_logit_rows = 1,
+                     KvType kv_type = KvType::f16) {
   return Session(model().model(), model().ops(),
-                 {.n_ctx = n_ctx, .n_batch = n_batch, .n_logit_rows = n_logit_rows, .kv_type = KvType::f16});
+                 {.n_ctx = n_ctx, .n_batch = n_batch, .n_logit_rows = n_logit_rows, .kv_type = kv_type});
 }
 
-std::vector<float> logits_after(const std::vector<int32_t>& ids) {
-  Session session = make_session(ids.size());
+std::vector<float> logits_after(const std::vector<int32_t>& ids, KvType kv_type = KvType::f16) {
+  Session session = make_session(ids.size(), 256, 1, kv_type);
   EXPECT_EQ(session.prefill(ids), Status::ok);
   return {session.logits().begin(), session.logits().end()};
 }
@@ -37,15 +38,41 @@ std::vector<float> logits_of(const Session& session) {
 const std::vector<int32_t> kIds = {1, 243, 190, 207, 363, 50, 25, 180};
 
 TEST(Session, LogitsDoNotDependOnHowTheTokensCome) {
-  const std::vector<float> expected = logits_after(kIds);
-  for (size_t n_batch = 1; n_batch <= kIds.size(); ++n_batch) {
-    Session session = make_session(16, n_batch);
-    EXPECT_EQ(session.prefill(kIds), Status::ok);
-    EXPECT_EQ(logits_of(session), expected);
+  for (const KvTypeInfo& kv : kv_types()) {
+    const std::vector<float> expected = logits_after(kIds, kv.type);
+    for (size_t n_batch = 1; n_batch <= kIds.size(); ++n_batch) {
+      Session session = make_session(16, n_batch, 1, kv.type);
+      EXPECT_EQ(session.prefill(kIds), Status::ok);
+      EXPECT_EQ(logits_of(session), expected) << kv.name;
+    }
+    Session session = make_session(16, 256, 1, kv.type);
+    for (const int32_t id : kIds) EXPECT_EQ(session.step(id), Status::ok);
+    EXPECT_EQ(logits_of(session), expected) << kv.name;
   }
-  Session session = make_session(16);
-  for (const int32_t id : kIds) EXPECT_EQ(session.step(id), Status::ok);
-  EXPECT_EQ(logits_of(session), expected);
+}
+
+TEST(Session, CacheTypesDifferInLogitsAndSize) {
+  std::vector<std::vector<float>> seen;
+  for (const KvTypeInfo& kv : kv_types()) {
+    const std::vector<float> logits = logits_after(kIds, kv.type);
+    EXPECT_EQ(std::ranges::find(seen, logits), seen.end()) << kv.name;
+    seen.push_back(logits);
+    const Hparams& h = model().model().hparams();
+    EXPECT_EQ(double(make_session(16, 1, 1, kv.type).kv_bytes()),
+              2.0 * double(h.n_layers * h.n_kv_heads * h.head_dim * 16) * kv.bytes_per_number);
+  }
+}
+
+TEST(Session, RefusesHeadsThatACacheCannotGroup) {
+  LoadedModel heads_of_16(ASSAY_SOURCE_DIR "/tests/golden/models/tiny/gemma2.gguf",
+                          {.backend = "cpu", .n_threads = 1, .with_tokenizer = false, .progress = {}});
+  for (const KvTypeInfo& kv : kv_types()) {
+    const auto make = [&] { Session(heads_of_16.model(), heads_of_16.ops(), {.n_ctx = 8, .kv_type = kv.type}); };
+    if (16 % kv.group == 0)
+      EXPECT_NO_THROW(make()) << kv.name;
+    else
+      EXPECT_THROW(make(), UsageError) << kv.name;
+  }
 }
 
 TEST(Session, SteppingTogetherIsSteppingAlone) {

@@ -27,15 +27,21 @@ class Logits(program.Case):
         self.assertLess(max(abs(a - b) for a, b in zip(ours, golden)), 2e-4)
 
     def test_one_file_one_answer(self):
-        expected = self.logits(SEQUENCES[1], "--backend", "twin", "-t", 1)
-        for options in [["--backend", "cpu"], ["-t", 1], ["-t", 2], ["-t", 2, "--batch", 1], ["--batch", 7],
-                        ["--backend", "twin", "-t", 2, "--batch", 5]]:
-            with self.subTest(options):
-                self.assertEqual(self.logits(SEQUENCES[1], *options), expected)
+        for kv in ["f32", "q8_0"]:
+            expected = self.logits(SEQUENCES[1], "--kv", kv, "--backend", "twin", "-t", 1)
+            for options in [["--backend", "cpu"], ["-t", 1], ["-t", 2], ["-t", 2, "--batch", 1], ["--batch", 7],
+                            ["--backend", "twin", "-t", 2, "--batch", 5]]:
+                with self.subTest(kv=kv, options=options):
+                    self.assertEqual(self.logits(SEQUENCES[1], "--kv", kv, *options), expected)
 
     def test_kv_type_matters(self):
-        self.assertEqual(self.logits(SEQUENCES[0], "--kv", "f32"), self.logits(SEQUENCES[0]))
-        self.assertNotEqual(self.logits(SEQUENCES[0], "--kv", "f16"), self.logits(SEQUENCES[0]))
+        f32, f16, q8_0 = (self.logits(SEQUENCES[0], "--kv", kv) for kv in ["f32", "f16", "q8_0"])
+        self.assertEqual(f32, self.logits(SEQUENCES[0]))
+        self.assertEqual(len({f32, f16, q8_0}), 3)
+
+    def test_kv_q8_0_needs_heads_in_groups_of_32(self):
+        heads_of_16 = program.golden / "models" / "tiny" / "gemma2.gguf"
+        self.refused("run", heads_of_16, "a", "--kv", "q8_0", says="groups of 32 numbers, this model's have 16")
 
     def test_refusals(self):
         out = self.dir / "out"

@@ -30,6 +30,13 @@ class Run(program.Case):
         greedy = self.run_tales(PROMPT, "-n", 40, "--temp", 0)[0]
         self.assertEqual(self.run_tales(PROMPT, "-n", 40, "--top-k", 1)[0], greedy)
 
+    def test_a_rounded_cache_gives_one_text_too(self):
+        options = ["-n", 60, "--seed", 7, "--kv", "q8_0"]
+        text = self.run_tales(PROMPT, *options)[0]
+        for more in [["-t", 1], ["-t", 2], ["--batch", 1], ["--batch", 3], ["--backend", "twin"]]:
+            with self.subTest(more):
+                self.assertEqual(self.run_tales(PROMPT, *options, *more)[0], text)
+
     def test_prompt_from_argument_file_and_pipe(self):
         options = ["-n", 12, "--temp", 0]
         text = self.run_tales(PROMPT, *options)[0]

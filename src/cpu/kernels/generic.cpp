@@ -149,6 +149,9 @@ inline void i_store(int32_t* p, const I& a) {
 [[gnu::noinline]] I i_load_u8(const void* p) {
   return i_each([&](int l) { return static_cast<const uint8_t*>(p)[l]; });
 }
+[[gnu::noinline]] I i_load_i8(const void* p) {
+  return i_each([&](int l) { return static_cast<const int8_t*>(p)[l]; });
+}
 [[gnu::noinline]] I i_add(const I& a, const I& b) {
   return i_each([&](int l) { return wrap(uint32_t(a.v[l]) + uint32_t(b.v[l])); });
 }

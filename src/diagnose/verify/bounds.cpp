@@ -228,6 +228,20 @@ Values attention_bound(const LockstepStep& step, const AttentionCall& call, cons
   return bound;
 }
 
+/// Of a number of magnitude x in a group of a q8_0 cache.
+double q8_0_bound(double x, std::span<const double> group, const Arithmetic& a) {
+  double d = 0;
+  for (const double v : group) {
+    if (!std::isfinite(v)) return INFINITY;
+    d = std::max(d, std::abs(v) / 127);
+  }
+  if (d > 65504) return INFINITY;
+  const double code = d == 0 ? 0 : x / d;
+  const double to_half = std::abs(code - std::floor(code) - 0.5);
+  const bool may_move = to_half <= (4 * a.u + 2 * a.dump_u) * code;
+  return 2 * std::max(0x1p-11 * d, 0x1p-25) * (code + 1.5) + (may_move ? d : 0);
+}
+
 struct BoundOf {
   const LockstepStep& s;
   const Arithmetic& a;
@@ -248,9 +262,18 @@ struct BoundOf {
   Values operator()(const StoreCall& c) const {
     return each([&](size_t i) {
       const size_t row = i / s.first.n_cols, col = i % s.first.n_cols, width = s.in.n_cols;
-      const double x = std::abs(col < width ? s.in.row(row)[col] : s.in2.row(row)[col - width]);
-      if (c.shape->type == KvType::f32) return (a.u + a.dump_u) * x;
-      return x > 65504 ? INFINITY : 2 * std::max(0x1p-11 * x, 0x1p-25) + a.dump_u * x;
+      const size_t of = col < width ? col : col - width, group = kv_info(c.shape->type).group;
+      const double* const numbers = (col < width ? s.in : s.in2).row(row);
+      const double x = std::abs(numbers[of]);
+      switch (c.shape->type) {
+        case KvType::f32:
+          return (a.u + a.dump_u) * x;
+        case KvType::f16:
+          return x > 65504 ? INFINITY : 2 * std::max(0x1p-11 * x, 0x1p-25) + a.dump_u * x;
+        case KvType::q8_0:
+          return q8_0_bound(x, {numbers + of / group * group, group}, a) + a.dump_u * x;
+      }
+      return INFINITY;
     });
   }
   Values operator()(const ActivateCall& c) const {

@@ -306,20 +306,20 @@ void add_attention(Random& rng, std::vector<KernelCase>& cases) {
   constexpr Shape kShapes[] = {{4, 2, 40, 0, 100, 0}, {8, 1, 64, 0, 7, 0},   {3, 3, 16, 0, 100, 5.0},
                                {8, 2, 32, 70, 1, 0},  {16, 1, 8, 1, 100, 0}, {2, 1, 24, 13, 33, 30}};
   for (const Shape& s : kShapes)
-    for (const KvType kv : {KvType::f32, KvType::f16}) {
+    for (const KvTypeInfo& kv : kv_types()) {
+      if (s.head_dim % kv.group != 0) continue;
       constexpr size_t kTokens = 100;
       const size_t q_dim = s.n_heads * s.head_dim, kv_dim = s.n_kv_heads * s.head_dim;
       const AttentionParams params{s.n_heads, s.n_kv_heads, s.head_dim, 0.2, s.soft_cap, s.window};
       KernelCase c;
       c.op = "attention";
       c.shape = fmt::format("{} heads, {} KV heads of {}, window {}, cap {}, KV {}, {} tokens at once",
-                            s.n_heads, s.n_kv_heads, s.head_dim, s.window, s.soft_cap,
-                            kv == KvType::f16 ? "f16" : "f32", s.step);
-      c.functions = kAttend;
+                            s.n_heads, s.n_kv_heads, s.head_dim, s.window, s.soft_cap, kv.name, s.step);
+      c.functions = kAttend | (kv.type == KvType::q8_0 ? kRoundQ8_0 : 0);
       c.width = q_dim;
-      c.run = [=, q = random_values(kTokens * q_dim, rng), k = random_values(kTokens * kv_dim, rng),
+      c.run = [=, type = kv.type, q = random_values(kTokens * q_dim, rng), k = random_values(kTokens * kv_dim, rng),
                v = random_values(kTokens * kv_dim, rng)](Ops& ops) {
-        const auto cache = ops.make_kv_cache({2, s.n_kv_heads, s.head_dim, kTokens, kv});
+        const auto cache = ops.make_kv_cache({2, s.n_kv_heads, s.head_dim, kTokens, type});
         const std::vector<KvCache*> caches(kTokens, cache.get());
         std::vector<int32_t> positions(kTokens);
         std::iota(positions.begin(), positions.end(), 0);

@@ -95,9 +95,45 @@ struct Softmax {
   bool max = true, rescale_values = true, rescale_sum = true, divide = true, fused = true;
   size_t key_of = 0, value_of = 0;  // position j reads j - key_of, where there is one
 };
-float stored(const AttendJob& job, const void* base, size_t index) {
-  if (job.stored == KvType::f32) return static_cast<const float*>(base)[index];
-  return half_to_float(static_cast<const uint16_t*>(base)[index]);
+float stored(const AttendJob& job, const void* base, size_t index, float d) {
+  switch (job.stored) {
+    case KvType::f32:
+      return static_cast<const float*>(base)[index];
+    case KvType::f16:
+      return half_to_float(static_cast<const uint16_t*>(base)[index]);
+    case KvType::q8_0:
+      break;
+  }
+  return d * float(static_cast<const int8_t*>(base)[index]);
+}
+float stored_key(const AttendJob& job, size_t j, size_t d) {
+  const size_t n_groups = job.head_dim / 32, tile = j / 16, lane = j % 16;
+  const bool scaled = job.stored == KvType::q8_0;
+  return stored(job, job.keys, (tile * job.head_dim + d) * 16 + lane,
+                scaled ? job.key_scales[(tile * n_groups + d / 32) * 16 + lane] : 1);
+}
+float stored_value(const AttendJob& job, size_t j, size_t d) {
+  const bool scaled = job.stored == KvType::q8_0;
+  return stored(job, job.values, j * job.value_stride + d,
+                scaled ? job.value_scales[j * (job.head_dim / 32) + d / 32] : 1);
+}
+/// Group g of a q8_0 cache takes the scale of group key_of(g), value_of(g).
+void with_scales(const AttendJob& job, size_t (*key_of)(size_t), size_t (*value_of)(size_t)) {
+  if (job.stored != KvType::q8_0) return healthy().attend(job);
+  const size_t n_groups = job.head_dim / 32;
+  const size_t n = (*std::max_element(job.end, job.end + job.n_queries) + kAttendTile - 1) / kAttendTile *
+                   kAttendTile;  // the kernels read whole tiles
+  std::vector<float> keys(n * n_groups), values(n * n_groups);
+  for (size_t j = 0; j < n; ++j)
+    for (size_t g = 0; g < n_groups; ++g) {
+      const size_t tile = j / 16 * n_groups;
+      keys[(tile + g) * 16 + j % 16] = job.key_scales[(tile + key_of(g)) * 16 + j % 16];
+      values[j * n_groups + g] = job.value_scales[j * n_groups + value_of(g)];
+    }
+  AttendJob other = job;
+  other.key_scales = keys.data();
+  other.value_scales = values.data();
+  healthy().attend(other);
 }
 /// Another exp, as good as the kernels', with other last bits.
 float libm_exp(float x) {
@@ -115,7 +151,7 @@ void attend_plain(const AttendJob& job, const Softmax& f) {
         const size_t key = j >= f.key_of ? j - f.key_of : j;
         float s = 0;
         for (size_t d = 0; d < job.head_dim; ++d) {
-          const float k = stored(job, job.keys, (key / 16 * job.head_dim + d) * 16 + key % 16);
+          const float k = stored_key(job, key, d);
           s = f.fused ? std::fma(job.queries[q][d], k, s) : s + job.queries[q][d] * k;
         }
         s *= job.scale;
@@ -133,7 +169,7 @@ void attend_plain(const AttendJob& job, const Softmax& f) {
         if (f.rescale_values) acc[d] *= c;
         for (size_t j = first; j < last; ++j) {
           const size_t at = j >= f.value_of ? j - f.value_of : j;
-          acc[d] = std::fma(score[j - tile], stored(job, job.values, at * job.value_stride + d), acc[d]);
+          acc[d] = std::fma(score[j - tile], stored_value(job, at, d), acc[d]);
         }
       }
       top = new_top;
@@ -345,6 +381,14 @@ constexpr KernelFault kFaults[] = {
      ATTEND(Softmax f; f.key_of = 1; attend_plain(job, f))},
     {"value-shifted", kAttend, "position j reads the value of j - 1", "attention takes the neighbour's value",
      ATTEND(Softmax f; f.value_of = 1; attend_plain(job, f))},
+    {"key-scale-of-first-group", kAttend, "a q8_0 key has one scale, that of its first 32 numbers",
+     "worse text with a q8_0 cache alone",
+     ATTEND(with_scales(
+         job, [](size_t) { return size_t(0); }, [](size_t g) { return g; }))},
+    {"value-scale-of-first-group", kAttend, "a q8_0 value has one scale, that of its first 32 numbers",
+     "worse text with a q8_0 cache alone",
+     ATTEND(with_scales(
+         job, [](size_t g) { return g; }, [](size_t) { return size_t(0); }))},
     // norms
     {"epsilon-missing", kNormalize, "epsilon is 0", "small activations grow",
      NORM(healthy().normalize(layer, epsilon * 0, x, n, weight, bias, y))},
