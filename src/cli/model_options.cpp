@@ -38,14 +38,17 @@ class ProgressBar {
 }  // namespace
 
 void add_kv_option(CLI::App& app, KvType& type) {
-  std::vector<std::string> names;
-  for (const KvTypeInfo& kv : kv_types()) names.emplace_back(kv.name);
+  std::vector<std::string> names, sizes;
+  for (const KvTypeInfo& kv : kv_types()) {
+    names.emplace_back(kv.name);
+    sizes.push_back(fmt::format("{} ({} bytes)", kv.name, kv.bytes_per_number));
+  }
   app.add_option_function<std::string>(
          "--kv",
          [&type](const std::string& name) {
            type = std::ranges::find(kv_types(), name, &KvTypeInfo::name)->type;
          },
-         fmt::format("Numbers of the KV cache: {} (default: {})", fmt::join(names, ", "), kv_info(type).name))
+         fmt::format("Numbers of the KV cache: {} (default: {})", fmt::join(sizes, ", "), kv_info(type).name))
       ->check(CLI::IsMember(names))
       ->option_text("TYPE");
 }

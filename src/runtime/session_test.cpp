@@ -67,7 +67,9 @@ TEST(Session, RefusesHeadsThatACacheCannotGroup) {
   LoadedModel heads_of_16(ASSAY_SOURCE_DIR "/tests/golden/models/tiny/gemma2.gguf",
                           {.backend = "cpu", .n_threads = 1, .with_tokenizer = false, .progress = {}});
   for (const KvTypeInfo& kv : kv_types()) {
-    const auto make = [&] { Session(heads_of_16.model(), heads_of_16.ops(), {.n_ctx = 8, .kv_type = kv.type}); };
+    const auto make = [&] {
+      Session(heads_of_16.model(), heads_of_16.ops(), {.n_ctx = 8, .kv_type = kv.type});
+    };
     if (16 % kv.group == 0)
       EXPECT_NO_THROW(make()) << kv.name;
     else

@@ -161,7 +161,8 @@ ASSAY_INLINE I i_load_u8(const void* p) {
 ASSAY_INLINE I i_load_i8(const void* p) {
   const int8x16_t bytes = vld1q_s8(static_cast<const int8_t*>(p));
   const int16x8_t low = vmovl_s8(vget_low_s8(bytes)), high = vmovl_high_s8(bytes);
-  return {vmovl_s16(vget_low_s16(low)), vmovl_high_s16(low), vmovl_s16(vget_low_s16(high)), vmovl_high_s16(high)};
+  return {vmovl_s16(vget_low_s16(low)), vmovl_high_s16(low), vmovl_s16(vget_low_s16(high)),
+          vmovl_high_s16(high)};
 }
 ASSAY_INLINE I i_add(I x, I y) {
   return each<I>([](auto p, auto q) ASSAY_LAMBDA_INLINE { return vaddq_s32(p, q); }, x, y);

@@ -260,7 +260,7 @@ struct BoundOf {
   Values operator()(const RopeCall& c) const { return rope_bound(s, c, a); }
   Values operator()(const AttentionCall& c) const { return attention_bound(s, c, a); }
   Values operator()(const StoreCall& c) const {
-    return each([&](size_t i) {
+    return each([&](size_t i) -> double {
       const size_t row = i / s.first.n_cols, col = i % s.first.n_cols, width = s.in.n_cols;
       const size_t of = col < width ? col : col - width, group = kv_info(c.shape->type).group;
       const double* const numbers = (col < width ? s.in : s.in2).row(row);

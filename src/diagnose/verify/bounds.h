@@ -23,7 +23,8 @@
 //   a weight of the softmax then by the factor exp(2 h + 2u range) and gamma of its roundings; the result by
 //   that, times sum of weight |v|.
 // store_kv. Rounding to f16 moves a number by max(2^-11 |x|, 2^-25), on each side. q8_0: a code moves by one
-//   where x / d is within 4u |x / d| of half a code, else only f16 d moves, by max(2^-11 d, 2^-25) on each side.
+//   where x / d is within 4u |x / d| of half a code, else only f16 d moves, by max(2^-11 d, 2^-25) on each
+//   side.
 // embed: equal. add, scale: one and two roundings. expert_sum: gamma(n_used + 1) sum |weight slot|.
 #pragma once
 #include <optional>

@@ -315,10 +315,11 @@ void add_attention(Random& rng, std::vector<KernelCase>& cases) {
       c.op = "attention";
       c.shape = fmt::format("{} heads, {} KV heads of {}, window {}, cap {}, KV {}, {} tokens at once",
                             s.n_heads, s.n_kv_heads, s.head_dim, s.window, s.soft_cap, kv.name, s.step);
-      c.functions = kAttend | (kv.type == KvType::q8_0 ? kRoundQ8_0 : 0);
+      c.functions = kAttend;
+      if (kv.type == KvType::q8_0) c.functions |= kRoundQ8_0;
       c.width = q_dim;
-      c.run = [=, type = kv.type, q = random_values(kTokens * q_dim, rng), k = random_values(kTokens * kv_dim, rng),
-               v = random_values(kTokens * kv_dim, rng)](Ops& ops) {
+      c.run = [=, type = kv.type, q = random_values(kTokens * q_dim, rng),
+               k = random_values(kTokens * kv_dim, rng), v = random_values(kTokens * kv_dim, rng)](Ops& ops) {
         const auto cache = ops.make_kv_cache({2, s.n_kv_heads, s.head_dim, kTokens, type});
         const std::vector<KvCache*> caches(kTokens, cache.get());
         std::vector<int32_t> positions(kTokens);
