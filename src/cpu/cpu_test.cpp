@@ -265,9 +265,9 @@ TEST(Ops, AttentionEqualsTwinForAnyBatchSplit) {
   };
   for (const Shape& s :
        {Shape{8, 1, 64, 0, 0}, {4, 2, 40, 0, 0}, {3, 3, 16, 0, 5.0}, {8, 2, 32, 70, 0}, {16, 1, 8, 1, 0}})
-    for (const auto& [type, name, bytes, group] : kv_types()) {
-      if (s.head_dim % group != 0) continue;
-      SCOPED_TRACE(name);
+    for (const KvTypeInfo& kv : kv_types()) {
+      if (s.head_dim % kv.group != 0) continue;
+      SCOPED_TRACE(kv.name);
       const size_t n_tokens = 150;
       const std::vector<double> q = random_values(n_tokens * s.n_heads * s.head_dim, rng);
       const std::vector<double> k = random_values(n_tokens * s.n_kv_heads * s.head_dim, rng);
@@ -277,7 +277,7 @@ TEST(Ops, AttentionEqualsTwinForAnyBatchSplit) {
       std::vector<int32_t> positions(n_tokens);
       for (size_t i = 0; i < n_tokens; ++i) positions[i] = int32_t(i);
       const auto run = [&](Ops& ops, size_t step) {
-        const auto cache = ops.make_kv_cache({2, s.n_kv_heads, s.head_dim, n_tokens, type});
+        const auto cache = ops.make_kv_cache({2, s.n_kv_heads, s.head_dim, n_tokens, kv.type});
         const std::vector<KvCache*> caches(n_tokens, cache.get());
         const Tensor tq = filled(ops, n_tokens, s.n_heads * s.head_dim, q);
         const Tensor tk = filled(ops, n_tokens, s.n_kv_heads * s.head_dim, k);
