@@ -57,12 +57,22 @@ class CpuOps final : public Ops {
 
   void load(std::span<const Weight* const> weights, const Progress& progress) override {
     uint64_t total = 0, done = 0;
-    for (const Weight* w : weights) total += w->bytes.size();
+    size_t n_bytes = 0;
+    std::vector<bool> seen;  // a weight may be given twice
     for (const Weight* w : weights) {
+      total += w->bytes.size();
       if (packed_.size() <= w->id) packed_.resize(w->id + 1);
-      const TileFormat* format = find_tile_format(w->type->id);
-      if (format && kernels_.product[w->type->id] && packed_[w->id].n_tiles == 0) {
-        packed_[w->id] = pack(*w, *format, options_.read, pool_);
+      seen.resize(packed_.size());
+      if (const TileFormat* format = format_of(*w); format && !seen[w->id])
+        n_bytes += packed_bytes(*w, *format);
+      seen[w->id] = true;
+    }
+    // One block for all: most weights are smaller than a few huge pages.
+    std::byte* next = memory_.emplace_back(n_bytes).data();
+    for (const Weight* w : weights) {
+      if (const TileFormat* format = format_of(*w)) {
+        packed_[w->id] = pack(*w, *format, options_.read, pool_, next);
+        next += packed_bytes(*w, *format);
       }
       done += w->bytes.size();
       if (progress) progress(done, total);
@@ -216,6 +226,12 @@ class CpuOps final : public Ops {
   }
 
  private:
+  /// How a weight is to be packed; null: not, or it is already.
+  const TileFormat* format_of(const Weight& w) const {
+    return kernels_.product[w.type->id] && packed_[w.id].n_tiles == 0 ? find_tile_format(w.type->id)
+                                                                      : nullptr;
+  }
+
   /// The rows order_[begin, end) that go through one expert's matrix (all rows, for a plain product).
   struct Group {
     size_t expert, begin, end;

@@ -140,6 +140,12 @@ void pack_tile(const uint8_t* first, size_t row_bytes, size_t n_rows, size_t n_b
   }
 }
 
+PackedWeight shape_of(const Weight& weight, const TileFormat& format) noexcept {
+  const size_t n_blocks = weight.n_cols / weight.type->block_elems;
+  return {nullptr, (n_blocks * format.block_bytes() * kTileRows + 63) / 64 * 64,
+          (weight.n_rows + kTileRows - 1) / kTileRows};
+}
+
 }  // namespace
 
 const TileFormat* find_tile_format(uint32_t quant_id) noexcept {
@@ -148,12 +154,16 @@ const TileFormat* find_tile_format(uint32_t quant_id) noexcept {
   return nullptr;
 }
 
-PackedWeight pack(const Weight& weight, const TileFormat& format, const ReadWeight& read, ThreadPool& pool) {
-  PackedWeight packed;
+size_t packed_bytes(const Weight& weight, const TileFormat& format) noexcept {
+  const PackedWeight shape = shape_of(weight, format);
+  return shape.tile_bytes * shape.n_tiles * weight.n_experts;
+}
+
+PackedWeight pack(const Weight& weight, const TileFormat& format, const ReadWeight& read, ThreadPool& pool,
+                  std::byte* memory) {
+  PackedWeight packed = shape_of(weight, format);
+  packed.memory = memory;
   const size_t block_bytes = weight.type->block_bytes, n_blocks = weight.n_cols / weight.type->block_elems;
-  packed.n_tiles = (weight.n_rows + kTileRows - 1) / kTileRows;
-  packed.tile_bytes = (n_blocks * format.block_bytes() * kTileRows + 63) / 64 * 64;
-  packed.memory = LargeBlock(packed.tile_bytes * packed.n_tiles * weight.n_experts);
   const size_t row_bytes = n_blocks * block_bytes;
   const size_t chunk = std::max<size_t>(1, kChunkBytes / packed.tile_bytes);  // tiles
   const size_t n_chunks = (packed.n_tiles + chunk - 1) / chunk;               // of one expert
@@ -163,7 +173,7 @@ PackedWeight pack(const Weight& weight, const TileFormat& format, const ReadWeig
   pool.run(n_chunks * weight.n_experts, [&](size_t item) {
     const size_t expert = item / n_chunks, begin = item % n_chunks * chunk;
     const size_t end = std::min(packed.n_tiles, begin + chunk);
-    std::byte* const tiles = packed.memory.data() + (expert * packed.n_tiles + begin) * packed.tile_bytes;
+    std::byte* const tiles = memory + (expert * packed.n_tiles + begin) * packed.tile_bytes;
     populate_for_writing({tiles, (end - begin) * packed.tile_bytes});
     try {
       thread_local std::vector<std::byte> scratch;

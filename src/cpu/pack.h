@@ -25,18 +25,23 @@ struct TileFormat {
 /// Null for types that have no tile of their own and stay in the file's layout.
 const TileFormat* find_tile_format(uint32_t quant_id) noexcept;
 
-/// One weight in tiles; expert e begins at tile e * n_tiles. Rows beyond the last are zero.
+/// One weight in tiles, in memory of the backend's; expert e begins at tile e * n_tiles. Rows beyond the last
+/// are zero.
 struct PackedWeight {
-  LargeBlock memory;
-  size_t tile_bytes = 0;  // a multiple of 64
-  size_t n_tiles = 0;     // of one expert
+  const std::byte* memory = nullptr;  // 64-byte aligned
+  size_t tile_bytes = 0;              // a multiple of 64
+  size_t n_tiles = 0;                 // of one expert
   const uint8_t* tile(size_t expert, size_t tile) const {
-    return reinterpret_cast<const uint8_t*>(memory.data()) + (expert * n_tiles + tile) * tile_bytes;
+    return reinterpret_cast<const uint8_t*>(memory) + (expert * n_tiles + tile) * tile_bytes;
   }
 };
 
-/// Packs on all threads of the pool what `read` gives, or Weight::bytes where it is null. Throws what `read`
-/// does, and MachineError when memory runs out.
-PackedWeight pack(const Weight& weight, const TileFormat& format, const ReadWeight& read, ThreadPool& pool);
+/// Bytes that pack() writes: a multiple of 64.
+size_t packed_bytes(const Weight& weight, const TileFormat& format) noexcept;
+
+/// Packs on all threads of the pool what `read` gives, or Weight::bytes where it is null, to `memory`
+/// (packed_bytes, zero, 64-byte aligned, part of a LargeBlock). Throws what `read` does.
+PackedWeight pack(const Weight& weight, const TileFormat& format, const ReadWeight& read, ThreadPool& pool,
+                  std::byte* memory);
 
 }  // namespace assay::cpu
