@@ -10,6 +10,7 @@
 #include <random>
 
 #include "base/half.h"
+#include "base/load_error.h"
 #include "cpu/ops_cpu.h"
 #include "twin/ops_twin.h"
 
@@ -93,7 +94,9 @@ TEST_P(LinearOf, EveryKernelSetEqualsTwin) {
   const QuantType& type = *GetParam();
   std::mt19937 rng(type.id + 1);
   ThreadPool one(1), two(2);
-  const size_t unit = std::max<size_t>(type.block_elems, type.activations == Activations::q8_k ? 256 : 32);
+  const size_t unit = type.block_elems == 1                    ? 33  // of float types any length is a row's
+                      : type.activations == Activations::q8_k ? 256
+                                                               : std::max<size_t>(type.block_elems, 32);
   for (const size_t n_units : {1, 2, 3, 5})
     for (const auto& [n_rows, n_tokens] : std::initializer_list<std::pair<size_t, size_t>>{{1, 1},
                                                                                            {7, 2},
@@ -106,7 +109,7 @@ TEST_P(LinearOf, EveryKernelSetEqualsTwin) {
                                                                                            {48, 8},
                                                                                            {20, 9},
                                                                                            {35, 33},
-                                                                                           {19, 257}}) {
+                                                                                           {51, 257}}) {
       if (n_tokens > 9 && n_units != 2) continue;  // one length is enough for the large batches
       const size_t n_cols = n_units * unit;
       const std::vector<std::byte> bytes = random_blocks(type, n_rows * n_cols / type.block_elems, rng);
@@ -132,6 +135,26 @@ TEST_P(LinearOf, EveryKernelSetEqualsTwin) {
             ASSERT_TRUE(same_bits(product(*ops, linear, n_tokens, x, packed), expected));
           }
     }
+}
+
+TEST(Load, TakesWhatReadGivesAndPassesOnItsErrors) {
+  std::mt19937 rng(6);
+  ThreadPool pool(2);
+  const QuantType& type = *find_quant_type("Q4_K");
+  const std::vector<std::byte> bytes = random_blocks(type, size_t(2000) * 2, rng);
+  const Weight weight{"w", &type, 2000, 512, 1, bytes, 0};
+  const Linear linear{&weight, {}, {}};
+  const std::vector<double> x = random_values(2 * weight.n_cols, rng);
+  const std::vector<float> expected = product(*make_cpu_ops(pool), linear, 2, x, false);
+  const auto read = [&](const Weight& w, uint64_t at, std::span<std::byte> out) {
+    std::ranges::copy(w.bytes.subspan(at, out.size()), out.begin());
+  };
+  EXPECT_TRUE(same_bits(product(*make_cpu_ops(pool, {nullptr, read}), linear, 2, x, true), expected));
+  const auto truncated = [&](const Weight& w, uint64_t at, std::span<std::byte> out) {
+    if (at > w.bytes.size() / 2) throw Truncated({"file", "w", at}, "the file ends here");
+    read(w, at, out);
+  };
+  EXPECT_THROW(product(*make_cpu_ops(pool, {nullptr, truncated}), linear, 2, x, true), Truncated);
 }
 
 TEST(Bf16Dot, EqualsItsTwin) {
