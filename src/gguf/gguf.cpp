@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <functional>
 #include <system_error>
 #include <utility>
 
@@ -133,13 +134,14 @@ Place GgufFile::place(const TensorInfo& tensor) const {
   return {path(tensor.part), printable(tensor.name), tensor.entry_offset};
 }
 
-void GgufFile::read(const TensorInfo& tensor, uint64_t at, std::span<std::byte> out) const {
-  const std::span<const std::byte> range = data(tensor).subspan(at, out.size());
-  const MappedFile& map = parts_.at(tensor.part).map;
-  if (map.bytes().empty())
-    std::ranges::copy(range, out.begin());
-  else
-    map.read(range, out.data(), tensor.name);
+void GgufFile::read(std::span<const std::byte> range, std::byte* out, std::string_view item) const {
+  const std::less_equal<const std::byte*> before;  // of any two pointers
+  for (const Part& part : parts_) {
+    const std::span<const std::byte> map = part.map.bytes();
+    if (before(map.data(), range.data()) && before(range.data() + range.size(), map.data() + map.size()))
+      return part.map.read(range, out, item);
+  }
+  std::ranges::copy(range, out);
 }
 
 void GgufFile::will_read(const TensorInfo& tensor) const noexcept {

@@ -139,8 +139,10 @@ class GgufFile {
   uint64_t n_bytes() const;  // of all parts
   /// The place of a tensor's directory entry, for errors about it.
   Place place(const TensorInfo& tensor) const;
-  /// Copies bytes [at, at + out.size()) of a tensor: see MappedFile::read.
-  void read(const TensorInfo& tensor, uint64_t at, std::span<std::byte> out) const;
+  /// Copies `range` to `out`: bytes that are mapped from this file's parts by reading the part (see
+  /// MappedFile::read), others, such as a weight's that stand in for the file's, from where they are. Throws
+  /// Truncated, naming `item`; MachineError.
+  void read(std::span<const std::byte> range, std::byte* out, std::string_view item) const;
   /// A hint to the system: see MappedFile.
   void will_read(const TensorInfo& tensor) const noexcept;
 

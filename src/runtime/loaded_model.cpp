@@ -27,7 +27,7 @@ LoadedModel::LoadedModel(const std::filesystem::path& path, const LoadOptions& o
     warnings_.insert(warnings_.end(), tokenizer_->warnings().begin(), tokenizer_->warnings().end());
   }
   ops_ = backend.make({pool_, [&file](const Weight& weight, uint64_t at, std::span<std::byte> out) {
-                         file.read(*file.find(weight.name), at, out);
+                         file.read(weight.bytes.subspan(at, out.size()), out.data(), weight.name);
                        }});
   const std::vector<const Weight*> weights = model_.product_weights();
   ops_->load(
