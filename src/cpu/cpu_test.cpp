@@ -94,9 +94,9 @@ TEST_P(LinearOf, EveryKernelSetEqualsTwin) {
   const QuantType& type = *GetParam();
   std::mt19937 rng(type.id + 1);
   ThreadPool one(1), two(2);
-  const size_t unit = type.block_elems == 1                    ? 33  // of float types any length is a row's
+  const size_t unit = type.block_elems == 1                   ? 33  // of float types any length is a row's
                       : type.activations == Activations::q8_k ? 256
-                                                               : std::max<size_t>(type.block_elems, 32);
+                                                              : std::max<size_t>(type.block_elems, 32);
   for (const size_t n_units : {1, 2, 3, 5})
     for (const auto& [n_rows, n_tokens] : std::initializer_list<std::pair<size_t, size_t>>{{1, 1},
                                                                                            {7, 2},
