@@ -1,10 +1,9 @@
-// The only file that maps memory. POSIX: Linux and macOS.
+// The only file that maps files. POSIX: Linux and macOS.
 #include "base/mapped_file.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <cstdint>
@@ -13,6 +12,7 @@
 #include <utility>
 
 #include "base/load_error.h"
+#include "base/memory.h"
 
 namespace assay {
 namespace {
@@ -32,11 +32,6 @@ MachineError machine_error(const std::string& path, const char* doing, int error
 /// madvise() takes whole pages; an advice that the system refuses is no error.
 void advise(const std::byte* begin, const std::byte* end, int advice) noexcept {
   if (begin < end) ::madvise(const_cast<std::byte*>(begin), size_t(end - begin), advice);
-}
-
-size_t page_bytes() noexcept {
-  static const auto n_bytes = size_t(::sysconf(_SC_PAGESIZE));
-  return n_bytes;
 }
 
 /// The first byte of the page that holds `p`.

@@ -14,11 +14,6 @@ namespace {
 
 constexpr size_t kHugePage = size_t(2) << 20;
 
-size_t page_bytes() noexcept {
-  static const auto n_bytes = size_t(sysconf(_SC_PAGESIZE));
-  return n_bytes;
-}
-
 /// Advises on all pages that `range` touches; what the system does not know, or refuses, is no error.
 [[maybe_unused]] void advise(std::span<const std::byte> range, int advice) noexcept {
   const size_t before = uintptr_t(range.data()) % page_bytes();
@@ -26,6 +21,11 @@ size_t page_bytes() noexcept {
 }
 
 }  // namespace
+
+size_t page_bytes() noexcept {
+  static const auto n_bytes = size_t(sysconf(_SC_PAGESIZE));
+  return n_bytes;
+}
 
 LargeBlock::LargeBlock(size_t n_bytes) : n_bytes_(n_bytes) {
   if (n_bytes == 0) return;

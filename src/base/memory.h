@@ -24,6 +24,9 @@ class LargeBlock {
   size_t n_bytes_ = 0;
 };
 
+/// Bytes of the system's pages.
+size_t page_bytes() noexcept;
+
 /// Brings the pages of `range`, part of a LargeBlock, into reach with one call; writing them would cost a
 /// page fault each otherwise. A hint.
 void populate_for_writing(std::span<std::byte> range) noexcept;
