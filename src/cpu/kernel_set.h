@@ -12,6 +12,7 @@
 namespace assay::cpu {
 
 inline constexpr size_t kTileRows = 16;  // weight rows interleaved across lanes
+inline constexpr size_t kGroupBlocks = 8;  // blocks of a tile whose small parts stand together
 inline constexpr size_t kTileGroup =
     6;  // tiles of a TileJob of several tokens come in multiples of this where they can
 inline constexpr size_t kMaxTokens = 64;   // tokens of one TileJob

@@ -85,6 +85,10 @@ void interleave(const uint8_t* const (&blocks)[kTileRows], size_t n_bytes, uint8
 
 constexpr uint8_t kNoBlock[kMaxMain] = {};
 
+constexpr size_t whole_lines(size_t n_bytes) noexcept {
+  return (n_bytes + 63) / 64 * 64;
+}
+
 /// Packs the columns of 16 rows (those from n_rows on are zero) of a float type: column 0 of each row, column
 /// 1, ...
 void pack_columns(const uint8_t* first, size_t row_bytes, size_t n_rows, size_t n_cols, size_t number_bytes,
@@ -118,17 +122,21 @@ void pack_columns(const uint8_t* first, size_t row_bytes, size_t n_rows, size_t 
 
 /// Packs rows [first, first + n_rows), at most a tile of them.
 void pack_tile(const uint8_t* first, size_t row_bytes, size_t n_rows, size_t n_blocks,
-               const TileFormat& format, size_t block_bytes, uint8_t* main) noexcept {
+               const TileFormat& format, size_t block_bytes, uint8_t* tile) noexcept {
   if (format.main_bytes == 0)
-    return pack_columns(first, row_bytes, n_rows, n_blocks, format.small_bytes, main);
-  uint8_t* const small = main + n_blocks * format.main_bytes * kTileRows;
+    return pack_columns(first, row_bytes, n_rows, n_blocks, format.small_bytes, tile);
   uint8_t reordered[kTileRows][kMaxMain];
   const uint8_t* blocks[kTileRows];
   std::fill(std::begin(blocks), std::end(blocks), kNoBlock);
+  uint8_t *small = tile, *main = tile;
   for (size_t b = 0; b < n_blocks; ++b) {
+    if (b % kGroupBlocks == 0) {
+      small = main;
+      main += whole_lines(std::min(kGroupBlocks, n_blocks - b) * format.small_bytes * kTileRows);
+    }
     for (size_t r = 0; r < n_rows; ++r) {
       const uint8_t* const block = first + r * row_bytes + b * block_bytes;
-      std::memcpy(small + (b * kTileRows + r) * format.small_bytes, block + format.small_at,
+      std::memcpy(small + (b % kGroupBlocks * kTileRows + r) * format.small_bytes, block + format.small_at,
                   format.small_bytes);
       blocks[r] = block + format.main_at;
       if (format.reorder) {
@@ -136,13 +144,14 @@ void pack_tile(const uint8_t* first, size_t row_bytes, size_t n_rows, size_t n_b
         blocks[r] = reordered[r];
       }
     }
-    interleave(blocks, format.main_bytes, main + b * format.main_bytes * kTileRows);
+    interleave(blocks, format.main_bytes, main);
+    main += format.main_bytes * kTileRows;
   }
 }
 
 PackedWeight shape_of(const Weight& weight, const TileFormat& format) noexcept {
   const size_t n_blocks = weight.n_cols / weight.type->block_elems;
-  return {nullptr, (n_blocks * format.block_bytes() * kTileRows + 63) / 64 * 64,
+  return {nullptr, whole_lines(n_blocks * format.block_bytes() * kTileRows),
           (weight.n_rows + kTileRows - 1) / kTileRows};
 }
 

@@ -13,7 +13,9 @@
 namespace assay::cpu {
 
 /// How a type's block is cut into a main part (a multiple of 4 bytes, interleaved in groups of 4) and a small
-/// part (1 or 2 bytes, or one whole float), in the order that kernels/formats.inc expects.
+/// part (1 or 2 bytes, or one whole float), in the order that kernels/formats.inc expects. A tile holds the
+/// small parts of kGroupBlocks blocks, filled up to whole lines of 64 bytes, then their main parts, then the
+/// next blocks': one stream, at whose pace a processor prefetches best.
 struct TileFormat {
   uint32_t id = 0;
   uint16_t main_at = 0, main_bytes = 0, small_at = 0, small_bytes = 0;  // main_bytes: as the tile holds it
