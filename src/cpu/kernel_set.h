@@ -11,14 +11,15 @@
 
 namespace assay::cpu {
 
-inline constexpr size_t kTileRows = 16;  // weight rows interleaved across lanes
+inline constexpr size_t kTileRows = 16;    // weight rows interleaved across lanes
 inline constexpr size_t kGroupBlocks = 8;  // blocks of a tile whose small parts stand together
 inline constexpr size_t kTileGroup =
     6;  // tiles of a TileJob of several tokens come in multiples of this where they can
 inline constexpr size_t kMaxTokens = 64;   // tokens of one TileJob
 inline constexpr size_t kMaxQueries = 8;   // query heads of one AttendJob
 inline constexpr size_t kAttendTile = 64;  // positions of one step of the online softmax
-inline constexpr size_t kMaxTypeId = 64;   // quant ids are below this
+inline constexpr size_t kReadProbeBytes = 6 * 24 * 64 * 64;
+inline constexpr size_t kMaxTypeId = 64;  // quant ids are below this
 
 /// 256 activations rounded as Q8_K, with the sums that kernels need.
 struct alignas(64) RoundedQ8K {
@@ -117,7 +118,7 @@ struct KernelSet {
   void (*soft_cap)(float* x, float cap, size_t n) noexcept = nullptr;
   void (*add)(float* x, const float* y, size_t n) noexcept = nullptr;
   /// What the machine can do at most: kernels/limits.inc.
-  int32_t (*probe_read)(const uint8_t* p, size_t n_bytes) noexcept = nullptr;
+  int32_t (*probe_read)(const uint8_t* p) noexcept = nullptr;  // of kReadProbeBytes
   int32_t (*probe_dot)(size_t n_rounds) noexcept = nullptr;
   float (*probe_fma)(size_t n_rounds) noexcept = nullptr;
   /// Null: BF16 weights are multiplied by f32 fma; otherwise by the BF16 dot.

@@ -41,14 +41,15 @@ Limits measure_limits(const KernelSet& kernels, ThreadPool& pool) {
   constexpr size_t kChain = 1 << 22, kRounds = 1 << 18;
   limits.clock_hertz = double(kChain) / best_seconds(5, [&] { sink += rotate_chain(kChain); });
 
-  constexpr size_t kBytes = size_t(512) << 20, kPiece = size_t(256) << 10;
+  constexpr size_t kPieces = 900, kBytes = kPieces * kReadProbeBytes;
   const LargeBlock block(kBytes);
   const auto* const data = reinterpret_cast<const uint8_t*>(block.data());
   // Untouched pages are one page of zeros: write first.
-  pool.run(kBytes / kPiece, [&](size_t i) { std::fill_n(block.data() + i * kPiece, kPiece, std::byte(i)); });
+  pool.run(kPieces,
+           [&](size_t i) { std::fill_n(block.data() + i * kReadProbeBytes, kReadProbeBytes, std::byte(i)); });
   limits.read_bytes = double(kBytes) / best_seconds(6, [&] {
-                        pool.run(kBytes / kPiece, [&](size_t i) {
-                          sink += uint64_t(kernels.probe_read(data + i * kPiece, kPiece));
+                        pool.run(kPieces, [&](size_t i) {
+                          sink += uint64_t(kernels.probe_read(data + i * kReadProbeBytes));
                         });
                       });
 
