@@ -14,9 +14,9 @@ namespace {
 
 using namespace cpu;
 
-/// Weight bytes that one item of work reads: small enough to share out evenly, large enough for the
-/// prefetcher.
-constexpr size_t kItemBytes = size_t(128) << 10;
+/// An item of work is this part of what is left for each thread, but not fewer bytes of weights than those:
+/// small enough to end together, large enough for the prefetcher.
+constexpr size_t kShares = 2, kItemBytes = size_t(16) << 10;
 
 float* row(Tensor t, size_t i) {
   return static_cast<float*>(t.memory) + t.offset + i * t.stride;
@@ -247,17 +247,7 @@ class CpuOps final : public Ops {
   /// out row s = product of input row s / slots_per_row, for the rows of every group.
   void multiply(std::span<const Product> products, Tensor in, size_t slots_per_row) noexcept {
     round(products, in);
-    items_.clear();
-    for (uint32_t p = 0; p < products.size(); ++p) {
-      const Weight& w = *products[p].linear->weight;
-      const size_t n_tiles = (w.n_rows + kTileRows - 1) / kTileRows;
-      const size_t fair = n_tiles * groups_.size() / (4 * pool_.n_threads()) + 1;
-      size_t step = std::clamp<size_t>(kItemBytes / (w.row_bytes() * kTileRows), 1, fair);
-      if (order_.size() > groups_.size()) step = (step + kTileGroup - 1) / kTileGroup * kTileGroup;
-      for (uint32_t g = 0; g < groups_.size(); ++g)
-        for (size_t tile = 0; tile < n_tiles; tile += step)
-          items_.push_back({p, g, uint32_t(tile), uint32_t(std::min(step, n_tiles - tile))});
-    }
+    share_out(products);
     pool_.run(items_.size(), [&](size_t i) {
       const Item& item = items_[i];
       const Product& product = products[item.product];
@@ -270,6 +260,33 @@ class CpuOps final : public Ops {
         multiply_unpacked(product, in, slots_per_row, group, item);
     });
   }
+
+  /// Fills items_ with the tiles of all products: a fair part of what is left each time, so that threads read
+  /// long streams at first and end together.
+  void share_out(std::span<const Product> products) noexcept {
+    items_.clear();
+    size_t left = 0;  // bytes
+    for (const Product& product : products)
+      left += tiles_of(*product.linear->weight) * tile_bytes_of(*product.linear->weight);
+    left *= groups_.size();
+    const bool several_tokens = order_.size() > groups_.size();
+    for (uint32_t p = 0; p < products.size(); ++p) {
+      const Weight& w = *products[p].linear->weight;
+      const size_t n_tiles = tiles_of(w), tile_bytes = tile_bytes_of(w);
+      for (uint32_t g = 0; g < groups_.size(); ++g)
+        for (size_t tile = 0; tile < n_tiles;) {
+          const size_t want = std::max(left / (kShares * pool_.n_threads()), kItemBytes);
+          size_t n = std::max<size_t>(1, want / tile_bytes);
+          if (several_tokens) n = (n + kTileGroup - 1) / kTileGroup * kTileGroup;
+          n = std::min(n, n_tiles - tile);
+          items_.push_back({p, g, uint32_t(tile), uint32_t(n)});
+          tile += n;
+          left -= n * tile_bytes;
+        }
+    }
+  }
+  static size_t tiles_of(const Weight& w) { return (w.n_rows + kTileRows - 1) / kTileRows; }
+  static size_t tile_bytes_of(const Weight& w) { return w.row_bytes() * kTileRows; }
 
   /// Rounds the input once in each way that the products' types ask for.
   void round(std::span<const Product> products, Tensor in) noexcept {
