@@ -90,16 +90,19 @@ void ThreadPool::dispatch(size_t n_items, Call call, const void* context) {
 
 void ThreadPool::work_on(uint32_t epoch) {
   uint64_t ticket = ticket_.load(std::memory_order_acquire);
+  size_t n_mine = 0, n_items;  // counted at the end: until then the job, and so n_items, stays
   for (;;) {
-    const size_t n_items = n_items_.load(std::memory_order_acquire);
+    n_items = n_items_.load(std::memory_order_acquire);
     const Call call = call_.load(std::memory_order_acquire);
     const void* const context = context_.load(std::memory_order_acquire);
-    if (epoch_of(ticket) != epoch || item_of(ticket) >= n_items) return;
+    if (epoch_of(ticket) != epoch || item_of(ticket) >= n_items) break;
     if (!ticket_.compare_exchange_weak(ticket, ticket + 1, std::memory_order_acq_rel)) continue;
     call(context, item_of(ticket));
-    if (n_done_.fetch_add(1, std::memory_order_acq_rel) + 1 == n_items) n_done_.notify_all();
+    ++n_mine;
     ticket = ticket_.load(std::memory_order_acquire);
   }
+  if (n_mine != 0 && n_done_.fetch_add(n_mine, std::memory_order_acq_rel) + n_mine == n_items)
+    n_done_.notify_all();
 }
 
 void ThreadPool::worker() {
