@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <numeric>
@@ -43,6 +44,40 @@ TEST(ThreadPool, JobsOfChangingSizesKeepToTheirOwnItems) {
       pool.run(n_items, [&](size_t i) { ++count[i]; });
       for (size_t i = 0; i < n_items; ++i) ASSERT_EQ(count[i], 1) << "job " << job << " item " << i;
     }
+  }
+}
+
+TEST(ThreadPool, SharesMayBeOfAnySizeAndLieAheadAnywhere) {
+  ThreadPool pool(3);
+  std::vector<int> done(200);
+  const int ahead = 0;
+  const void* const addresses[] = {&ahead, nullptr,
+                                   reinterpret_cast<const void*>(uintptr_t(64))};  // not mapped
+  for (size_t job = 0; job < 20000; ++job) {
+    const size_t n_items = 1 + job % done.size(), a = job * 7 % (n_items + 1), b = job * 13 % (n_items + 1);
+    const size_t ends[] = {std::min(a, b), std::max(a, b), n_items};
+    std::fill_n(done.begin(), n_items, 0);
+    pool.run(n_items, [&](size_t i) { ++done[i]; }, {ends, addresses});
+    for (size_t i = 0; i < n_items; ++i) ASSERT_EQ(done[i], 1) << "job " << job << " item " << i;
+  }
+}
+
+TEST(ThreadPool, AThreadThatIsHeldUpHoldsUpOneItemOnly) {
+  // All items are the other thread's, which cannot end its first before the rest is done by this one.
+  ThreadPool pool(2);
+  constexpr size_t kItems = 50;
+  const size_t ends[] = {0, kItems};
+  for (int job = 0; job < 100; ++job) {
+    std::atomic<size_t> n_done{0};
+    const std::thread::id caller = std::this_thread::get_id();
+    pool.run(kItems,
+             [&](size_t) {
+               if (std::this_thread::get_id() != caller)
+                 while (n_done < kItems - 1) std::this_thread::yield();
+               ++n_done;
+             },
+             {ends, {}});
+    EXPECT_EQ(n_done, kItems);
   }
 }
 

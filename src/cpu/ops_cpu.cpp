@@ -14,9 +14,9 @@ namespace {
 
 using namespace cpu;
 
-/// An item of work is this part of what is left for each thread, but not fewer bytes of weights than those:
-/// small enough to end together, large enough for the prefetcher.
-constexpr size_t kShares = 2, kItemBytes = size_t(16) << 10;
+/// An item of work is this part of what is left of a thread's run, but not fewer bytes of weights than those:
+/// long enough to be worth the call, short enough at the end for threads to end together.
+constexpr size_t kItemShare = 2, kItemBytes = size_t(32) << 10;
 
 float* row(Tensor t, size_t i) {
   return static_cast<float*>(t.memory) + t.offset + i * t.stride;
@@ -248,40 +248,60 @@ class CpuOps final : public Ops {
   void multiply(std::span<const Product> products, Tensor in, size_t slots_per_row) noexcept {
     round(products, in);
     share_out(products);
-    pool_.run(items_.size(), [&](size_t i) {
-      const Item& item = items_[i];
-      const Product& product = products[item.product];
-      const Group& group = groups_[item.group];
-      const bool packed =
-          packed_.size() > product.linear->weight->id && packed_[product.linear->weight->id].n_tiles;
-      if (packed)
-        multiply_packed(product, in, slots_per_row, group, item);
-      else
-        multiply_unpacked(product, in, slots_per_row, group, item);
-    });
+    look_ahead(products);
+    pool_.run(items_.size(),
+              [&](size_t i) {
+                const Item& item = items_[i];
+                const Product& product = products[item.product];
+                const Group& group = groups_[item.group];
+                const bool packed = packed_.size() > product.linear->weight->id &&
+                                    packed_[product.linear->weight->id].n_tiles;
+                if (packed)
+                  multiply_packed(product, in, slots_per_row, group, item);
+                else
+                  multiply_unpacked(product, in, slots_per_row, group, item);
+              },
+              {ends_, std::span(begins_).subspan(last_begun_ * pool_.n_threads(), pool_.n_threads())});
   }
 
-  /// Fills items_ with the tiles of all products: a fair part of what is left each time, so that threads read
-  /// long streams at first and end together.
+  /// Notes where each thread begins to read, as what lies ahead of the job before this one.
+  void look_ahead(std::span<const Product> products) noexcept {
+    const size_t n = pool_.n_threads(), id = products[0].linear->weight->id;
+    begins_.resize(std::max(begins_.size(), (id + 1) * n));
+    for (size_t t = 0; t < n; ++t) {
+      const size_t first = t == 0 ? 0 : ends_[t - 1];
+      if (first >= items_.size()) continue;
+      const Item& item = items_[first];
+      const Weight& w = *products[item.product].linear->weight;
+      if (packed_.size() > w.id && packed_[w.id].n_tiles)
+        begins_[last_begun_ * n + t] = packed_[w.id].tile(groups_[item.group].expert, item.tile);
+    }
+    last_begun_ = id;
+  }
+
+  /// Fills items_ with the tiles of all products and ends_ with where each thread's items end: as many bytes
+  /// of weights for each thread, neighbours in memory, so that a thread reads one stream.
   void share_out(std::span<const Product> products) noexcept {
     items_.clear();
-    size_t left = 0;  // bytes
+    ends_.clear();
+    size_t total = 0, begun = 0;  // bytes
     for (const Product& product : products)
-      left += tiles_of(*product.linear->weight) * tile_bytes_of(*product.linear->weight);
-    left *= groups_.size();
+      total += tiles_of(*product.linear->weight) * tile_bytes_of(*product.linear->weight);
+    total *= groups_.size();
     const bool several_tokens = order_.size() > groups_.size();
     for (uint32_t p = 0; p < products.size(); ++p) {
       const Weight& w = *products[p].linear->weight;
       const size_t n_tiles = tiles_of(w), tile_bytes = tile_bytes_of(w);
       for (uint32_t g = 0; g < groups_.size(); ++g)
         for (size_t tile = 0; tile < n_tiles;) {
-          const size_t want = std::max(left / (kShares * pool_.n_threads()), kItemBytes);
-          size_t n = std::max<size_t>(1, want / tile_bytes);
+          const size_t left = total * (ends_.size() + 1) / pool_.n_threads() - begun;
+          size_t n = std::max<size_t>(1, std::max(left / kItemShare, kItemBytes) / tile_bytes);
           if (several_tokens) n = (n + kTileGroup - 1) / kTileGroup * kTileGroup;
           n = std::min(n, n_tiles - tile);
           items_.push_back({p, g, uint32_t(tile), uint32_t(n)});
           tile += n;
-          left -= n * tile_bytes;
+          begun += n * tile_bytes;
+          while (begun >= total * (ends_.size() + 1) / pool_.n_threads()) ends_.push_back(items_.size());
         }
     }
   }
@@ -400,6 +420,9 @@ class CpuOps final : public Ops {
   std::vector<uint32_t> order_;
   std::vector<Group> groups_;
   std::vector<Item> items_;
+  std::vector<size_t> ends_;         // of each thread's items
+  std::vector<const void*> begins_;  // (weights, threads): where the job after a weight's begins to read
+  size_t last_begun_ = 0;            // the first weight of the last job
   std::vector<AttendItem> attend_items_;
   std::vector<int32_t> expert_ids_;
   Angles angles_[2];  // models with local and global layers alternate between two
