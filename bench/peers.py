@@ -15,6 +15,8 @@ import subprocess
 import sys
 import tempfile
 
+from program import output
+
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 TYPES = ["q4_k_m", "q5_k_m", "q6_k", "q8_0", "q4_0", "iq4_xs", "mxfp4", "f16"]
 FLOATS = {"f32", "f16", "bf16"}
@@ -56,9 +58,8 @@ class Peer:
 
 def our_turn(file, depth):
     """Tokens a second and shares of the limits: prefill, then generation."""
-    told = json.loads(subprocess.run(
-        [options.program, "bench", file, "--json", "-r", "2", "-p", str(N_PROMPT), "-n", str(N_GENERATE), "-d", str(depth),
-         "-t", str(options.threads), "--batch", str(N_PROMPT)], check=True, capture_output=True).stdout)
+    told = json.loads(output(options.program, "bench", file, "--json", "-r", 2, "-p", N_PROMPT, "-n", N_GENERATE, "-d", depth,
+                             "-t", options.threads, "--batch", N_PROMPT))
     prefill, generate = told["prefill"], told["generate"]
     share = prefill["share_of_multiply_adds"] * prefill["high"] / prefill["per_second"]
     return ((prefill["high"], share), (generate["high"], generate["share_of_read"] * generate["high"] / generate["per_second"]), told)
@@ -75,8 +76,7 @@ limits = []
 for kind in options.types:
     with tempfile.TemporaryDirectory() as folder:
         file = pathlib.Path(folder) / f"{kind}.gguf"
-        subprocess.run([options.program, "bench", "--synthetic", f"{options.shape}:{kind}", "--keep", file, "-p", "0", "-n", "0", "-r", "1"],
-                       check=True, capture_output=True)
+        output(options.program, "bench", "--synthetic", f"{options.shape}:{kind}", "--keep", file, "-p", 0, "-n", 0, "-r", 1)
         for depth in options.depths:
             peer = Peer(file, depth + N_PROMPT + N_GENERATE)
             ours, theirs = [], []

@@ -14,11 +14,12 @@ import math
 import os
 import pathlib
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from itertools import cycle
+
+from program import output
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "parity"))
@@ -36,10 +37,7 @@ ROUNDS = 3
 
 
 def assay(*arguments):
-    done = subprocess.run([program, *map(str, arguments)], capture_output=True)
-    if done.returncode:
-        sys.exit(done.stderr.decode())
-    return done.stdout
+    return output(program, *arguments)
 
 
 def errors_of(file, imatrix):

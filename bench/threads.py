@@ -15,6 +15,8 @@ import subprocess
 import sys
 import tempfile
 
+from program import output
+
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
 parser.add_argument("program", nargs="?", default=ROOT / "build/assay")
@@ -30,8 +32,7 @@ def speeds(file, threads, busy):
     """Tokens a second: prefill, generation."""
     other = subprocess.Popen(["taskset", "-c", str(processors[-1]), sys.executable, "-c", "while True: pass"]) if busy else None
     try:
-        told = json.loads(subprocess.run([options.program, "bench", file, "--json", "-r", "3", "-t", str(threads)], check=True,
-                                         capture_output=True).stdout)
+        told = json.loads(output(options.program, "bench", file, "--json", "-r", 3, "-t", threads))
     finally:
         if other:
             other.kill()
@@ -44,8 +45,7 @@ cases = {"1 thread": (1, False), f"{n} threads": (n, False), f"{n} threads, a co
 seen = {name: [] for name in cases}
 with tempfile.TemporaryDirectory() as folder:
     file = pathlib.Path(folder) / "model.gguf"
-    subprocess.run([options.program, "bench", "--synthetic", options.model, "--keep", file, "-p", "0", "-n", "0", "-r", "1"], check=True,
-                   capture_output=True)
+    output(options.program, "bench", "--synthetic", options.model, "--keep", file, "-p", 0, "-n", 0, "-r", 1)
     for _ in range(options.rounds):
         for name, (threads, busy) in cases.items():
             seen[name].append(speeds(file, threads, busy))
