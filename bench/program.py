@@ -10,5 +10,5 @@ def output(program, *arguments):
     except OSError as error:
         sys.exit(f"{program}: {error.strerror}; build it with: make build")
     if done.returncode:
-        sys.exit(done.stderr.decode())
+        sys.exit(done.stderr.decode() or f"{program}: status {done.returncode}")
     return done.stdout

@@ -140,7 +140,7 @@ void ThreadPool::work_on(uint32_t epoch, size_t thread) {
 void ThreadPool::worker(size_t thread) {
   uint32_t seen = 0;
   for (;;) {
-    const auto news = [&] { return epoch_.load(std::memory_order_acquire) != seen || stop_; };
+    const auto news = [&] { return epoch_.load() != seen || stop_; };
     if (!spin_until(news)) {
       // Registered as sleeping before the last look, so that a job started in between either is seen or wakes
       // us.

@@ -21,8 +21,8 @@ class ThreadPool {
   /// n_items; empty: equal runs. `ahead`: where each thread is likely to read in the job to come; empty: not
   /// known. A wrong address does no harm, not even one that is not mapped.
   struct Shares {
-    std::span<const size_t> ends{};
-    std::span<const void* const> ahead{};
+    std::span<const size_t> ends;
+    std::span<const void* const> ahead;
   };
 
   explicit ThreadPool(size_t n_threads);

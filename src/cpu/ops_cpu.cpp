@@ -14,8 +14,8 @@ namespace {
 
 using namespace cpu;
 
-/// An item of work is this part of what is left of a thread's run, but not fewer bytes of weights than those:
-/// long enough to be worth the call, short enough at the end for threads to end together.
+/// An item of work is 1 / kItemShare of what is left of a thread's run, but not fewer bytes of weights than
+/// kItemBytes: long at first, for memory likes long streams, short in the end, for threads to end together.
 constexpr size_t kItemShare = 2, kItemBytes = size_t(32) << 10;
 
 float* row(Tensor t, size_t i) {
