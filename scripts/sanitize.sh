@@ -12,7 +12,7 @@ case ${1:-} in
               diagnose_test models_test)
     # Left out: loops over every fault, which take minutes here and run the same code again and again.
     filter='-*Exhaustive*:OpsFaults.ChangeLogits*:Bisect.*:Conform.EveryField*:Verify.*:Bounds.*:WeightsFinding.Names*'
-    filter+=':*EveryFaultOfComputation*:DiagnoseTokens.NamesEvery*:DiagnoseTokens.HealthyIds*:DiagnoseEndpoint.NamesFaultsOf*'
+    filter+=':*EveryFaultOfComputation*:Speculation.ChangesNoToken:DiagnoseTokens.NamesEvery*:DiagnoseTokens.HealthyIds*:DiagnoseEndpoint.NamesFaultsOf*'
     ;;
   threads)
     build=build-tsan

@@ -39,13 +39,11 @@ class Compare(program.Case):
         self.assertEqual([row["p"] for row in again["rows"]], [row["p"] for row in told["rows"]])
 
     def test_golden_files_of_llama_cpp(self):
-        models = program.golden / "models"
         anchor = program.external / "models" / "llama-F16" / "model.gguf"
         if not anchor.exists():
-            print("not run: llama.cpp's own quantized files are not here:", anchor)
-            anchor = models / "llama-Q4_K_M" / "model.gguf"
+            self.skipTest(f"llama.cpp's own quantized files of one model are not here: {anchor}")
         others = [anchor.parent.parent / f"llama-{kind}" / "model.gguf" for kind in ["Q8_0", "Q6_K", "Q4_K_M"]]
-        told = self.compare(anchor, *[f for f in others if f.exists()], *QUICK)
+        told = self.compare(anchor, *others, *QUICK)
         for row in told["rows"]:
             self.assertIn(row["verdict"], ["ok", "expected noise"], row["reason"])
 
