@@ -165,8 +165,15 @@ TEST(Bf16Dot, EqualsItsTwin) {
   const QuantType& type = *find_quant_type("BF16");
   for (const int spread :
        {4, 30, 120})  // 120: subnormals, products that leave the range, sums at the edge of 2^-126
-    for (const auto& [n_rows, n_cols, n_tokens] : std::initializer_list<std::array<size_t, 3>>{
-             {16, 2, 1}, {1, 1, 3}, {65, 31, 2}, {80, 64, 9}, {129, 77, 33}, {16, 1025, 5}, {70, 514, 1}}) {
+    for (const auto& [n_rows, n_cols, n_tokens] :
+         std::initializer_list<std::array<size_t, 3>>{{16, 2, 1},
+                                                      {1, 1, 3},
+                                                      {65, 31, 2},
+                                                      {80, 64, 9},
+                                                      {129, 77, 33},
+                                                      {16, 1025, 5},
+                                                      {20, 300, 130},
+                                                      {70, 514, 1}}) {
       const auto value = [&] {
         const double x =
             std::ldexp(1 + double(rng() % 4096) / 4096, int(rng() % (2 * unsigned(spread))) - spread);

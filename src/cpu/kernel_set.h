@@ -15,7 +15,7 @@ inline constexpr size_t kTileRows = 16;    // weight rows interleaved across lan
 inline constexpr size_t kGroupBlocks = 8;  // blocks of a tile whose small parts stand together
 inline constexpr size_t kTileGroup =
     6;  // tiles of a TileJob of several tokens come in multiples of this where they can
-inline constexpr size_t kMaxTokens = 64;                     // tokens of one TileJob
+inline constexpr size_t kMaxTokens = 128;                    // tokens of one TileJob
 inline constexpr size_t kMaxQueries = 8;                     // query heads of one AttendJob
 inline constexpr size_t kAttendTile = 64;                    // positions of one step of the online softmax
 inline constexpr size_t kReadProbeBytes = 6 * 24 * 64 * 64;  // what one call of probe_read reads

@@ -23,8 +23,8 @@ namespace {
 #include "cpu/kernels/avx512.inc"
 #include "cpu/kernels/body.inc"
 
-/// Columns whose activations are rounded at a time: with kMaxTokens tokens they fill the first cache level by
-/// half.
+/// Columns whose activations are rounded at a time: of kMaxTokens tokens they are 64 KiB, which the second
+/// cache level holds. Half as many for the first level took 3 to 6 % longer on Zen 4.
 constexpr size_t kPanel = 256;
 
 /// acc + odd w * odd x, then + even w * even x, in each lane of two bf16.
