@@ -44,7 +44,7 @@ constexpr size_t kLayers = 22, kHeads = 32, kKvHeads = 4, kHeadDim = 64, kDepth 
 
 struct Machine {
   explicit Machine(size_t n_threads)
-      : pool(n_threads), limits(cpu::measure_limits(cpu::best_kernel_set(), pool)) {}
+      : pool(n_threads), limits(cpu::LimitMeter(cpu::best_kernel_set(), pool).measure()) {}
   ThreadPool pool;
   cpu::Limits limits;
 };

@@ -1,6 +1,9 @@
 #include "base/cpu_flags.h"
 
 #include <fstream>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 #if defined(__aarch64__) && defined(__linux__)
 #include <asm/hwcap.h>
 #include <sys/auxv.h>
@@ -25,6 +28,16 @@ uint32_t cpu_flags() noexcept {
   flags |= kNeonDot;  // every Mac with this processor
 #endif
   return flags;
+}
+
+uint32_t amd_family() noexcept {
+#if defined(__x86_64__)
+  uint32_t a = 0, b = 0, c = 0, d = 0;
+  if (__get_cpuid(0, &a, &b, &c, &d) && b == signature_AMD_ebx && c == signature_AMD_ecx &&
+      d == signature_AMD_edx && __get_cpuid(1, &a, &b, &c, &d))
+    return (a >> 8 & 15) + (a >> 20 & 255);
+#endif
+  return 0;
 }
 
 std::string cpu_name() {

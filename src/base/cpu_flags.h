@@ -16,6 +16,9 @@ enum CpuFlag : uint32_t {
 /// The flags of this machine, as a sum of CpuFlag bits.
 uint32_t cpu_flags() noexcept;
 
+/// AMD's number of the processor's family (25: Zen 3 and 4, 26: Zen 5); 0 for other makers.
+uint32_t amd_family() noexcept;
+
 /// The processor's name for reports; "unknown processor" where it cannot be read.
 std::string cpu_name();
 

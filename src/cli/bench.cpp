@@ -37,6 +37,12 @@ Spread rates(std::vector<double> seconds, size_t n_tokens) {
   return {rate(seconds.size() / 2), rate(seconds.size() - 1), rate(0)};
 }
 
+double median(std::vector<double> values) {
+  if (values.empty()) return 0;
+  std::ranges::sort(values);
+  return values[values.size() / 2];
+}
+
 /// A file that goes away with its last user.
 struct TemporaryModel {
   std::filesystem::path path;
@@ -48,32 +54,56 @@ struct TemporaryModel {
 };
 
 /// Measures prefill and generation with the sequences of `o.speed`; adds them to `json`, or prints them.
-void measure(const Options& o, LoadedModel& loaded, const cpu::Limits& limits, nlohmann::ordered_json& json) {
+void measure(const Options& o, LoadedModel& loaded, cpu::LimitMeter& meter, nlohmann::ordered_json& json) {
   const Model& model = loaded.model();
   const size_t n = o.speed.n_sequences;
-  const Speed speed = measure_speed(loaded, o.speed, {});
+  std::vector<cpu::Limits> limits;  // of each round the higher of before and after it
+  cpu::Limits before = meter.measure();
+  const Speed speed = measure_speed(loaded, o.speed, [&](size_t) {
+    const cpu::Limits after = meter.measure();
+    limits.push_back(higher(before, after));
+    before = after;
+  });
   const Spread prefill = rates(speed.prefill, o.speed.n_prompt),
                generate = rates(speed.generate, o.speed.n_generate * n);
-  const double product_seconds = product_seconds_per_token(model, limits);
   // Of one forward pass; the KV cache as it is halfway.
   const double read_bytes =
       bytes_per_token(model) + double(n) * (double(o.speed.depth) + double(o.speed.n_generate) / 2) *
                                    kv_bytes_per_position(model, o.model.kv_type);
-  const double read_share = generate.median / double(n) * read_bytes / limits.read_bytes;
+  /// The middle round's share of what the limits would allow.
+  const auto share = [&](const std::vector<double>& seconds, const auto& least_seconds) {
+    std::vector<double> shares;
+    for (size_t i = 0; i < seconds.size(); ++i) shares.push_back(least_seconds(limits[i]) / seconds[i]);
+    return median(shares);
+  };
+  const auto products = [&](size_t n_tokens) {
+    return [&model, n_tokens](const cpu::Limits& l) {
+      return double(n_tokens) * product_seconds_per_token(model, l);
+    };
+  };
+  const double prefill_share = share(speed.prefill, products(o.speed.n_prompt));
+  const double read_share = share(speed.generate, [&](const cpu::Limits& l) {
+    return double(o.speed.n_generate) * read_bytes / l.read_bytes;
+  });
+  std::vector<double> read_limits;
+  for (const cpu::Limits& l : limits) read_limits.push_back(l.read_bytes / 1e9);
+  const double read_limit = median(read_limits);
   if (o.speed.n_prompt != 0)
     json["prefill"] = {{"tokens", o.speed.n_prompt},
                        {"per_second", prefill.median},
                        {"low", prefill.low},
                        {"high", prefill.high},
-                       {"share_of_multiply_adds", prefill.median * product_seconds}};
+                       {"share_of_multiply_adds", prefill_share}};
   if (o.speed.n_generate != 0) {
-    const nlohmann::ordered_json generated = {{"sequences", n},
-                                              {"tokens", o.speed.n_generate},
-                                              {"per_second", generate.median},
-                                              {"low", generate.low},
-                                              {"high", generate.high},
-                                              {"share_of_read", read_share},
-                                              {"share_of_multiply_adds", generate.median * product_seconds}};
+    const nlohmann::ordered_json generated = {
+        {"sequences", n},
+        {"tokens", o.speed.n_generate},
+        {"per_second", generate.median},
+        {"low", generate.low},
+        {"high", generate.high},
+        {"read_gb_per_s", read_limit},
+        {"share_of_read", read_share},
+        {"share_of_multiply_adds", share(speed.generate, products(o.speed.n_generate * n))}};
     if (o.n_sequences.size() == 1)
       json["generate"] = generated;
     else
@@ -81,20 +111,22 @@ void measure(const Options& o, LoadedModel& loaded, const cpu::Limits& limits, n
   }
   if (o.json) return;
   if (o.speed.n_prompt != 0)
-    print(fmt::format(
-        "prefill  {:4} tokens {:8.1f} t/s ({:.1f}-{:.1f})  {:3.0f} % of the multiply-add limit\n",
-        o.speed.n_prompt, prefill.median, prefill.low, prefill.high, 100 * prefill.median * product_seconds));
+    print(
+        fmt::format("prefill  {:4} tokens {:8.1f} t/s ({:.1f}-{:.1f})  {:3.0f} % of the multiply-add limit\n",
+                    o.speed.n_prompt, prefill.median, prefill.low, prefill.high, 100 * prefill_share));
   if (o.speed.n_generate != 0)
-    print(fmt::format("generate {:4} tokens {:8.1f} t/s ({:.1f}-{:.1f})  {:3.0f} % of the read limit{}\n",
-                      o.speed.n_generate, generate.median, generate.low, generate.high, 100 * read_share,
-                      n == 1 ? "" : fmt::format(", {} sequences at once", n)));
+    print(fmt::format(
+        "generate {:4} tokens {:8.1f} t/s ({:.1f}-{:.1f})  {:3.0f} % of the read limit, {:.1f} GB/s{}\n",
+        o.speed.n_generate, generate.median, generate.low, generate.high, 100 * read_share, read_limit,
+        n == 1 ? "" : fmt::format(", {} sequences at once", n)));
 }
 
 ExitStatus run(Options& o) {
   ThreadPool pool(o.model.n_threads ? o.model.n_threads : ThreadPool::default_threads());
   const cpu::KernelSet* const bf16_set = o.model.backend == "cpu-bf16" ? cpu::bf16_kernel_set() : nullptr;
   const cpu::KernelSet& kernels = bf16_set ? *bf16_set : cpu::best_kernel_set();
-  const cpu::Limits limits = cpu::measure_limits(kernels, pool);
+  cpu::LimitMeter meter(kernels, pool);
+  const cpu::Limits limits = meter.measure();
   nlohmann::ordered_json json = {{"machine", cpu_name()},
                                  {"kernels", kernels.name},
                                  {"threads", pool.n_threads()},
@@ -141,7 +173,7 @@ ExitStatus run(Options& o) {
             fmt::format("load     {:.2f} s, {:.2f} GB/s\n", load_seconds, megabytes / 1e3 / load_seconds));
     for (const size_t n : o.n_sequences) {
       o.speed.n_sequences = n;
-      measure(o, *loaded, limits, json);
+      measure(o, *loaded, meter, json);
       o.speed.n_prompt = 0;  // the same for every number of sequences
     }
   }

@@ -65,4 +65,8 @@ const KernelSet* bf16_kernel_set() noexcept {
   return nullptr;
 }
 
+Prefetch best_prefetch() noexcept {
+  return amd_family() == 26 ? Prefetch::bursts : Prefetch::steady;
+}
+
 }  // namespace assay::cpu

@@ -1,5 +1,6 @@
 // What this machine can do at most, measured: the yardsticks of every benchmark.
 #pragma once
+#include "base/memory.h"
 #include "base/thread_pool.h"
 #include "cpu/kernel_set.h"
 
@@ -13,7 +14,22 @@ struct Limits {
   double clock_hertz = 0;  // that one thread saw while measuring
 };
 
-/// The best of several short runs each; about half a second in all, 512 MiB of memory for its time.
-Limits measure_limits(const KernelSet& kernels, ThreadPool& pool);
+/// Each limit the higher one of two.
+Limits higher(const Limits& a, const Limits& b);
+
+/// Measures as often as asked: a machine that is shared gives more at one moment than at the next. Holds 512
+/// MiB.
+class LimitMeter {
+ public:
+  /// Both outlive it.
+  LimitMeter(const KernelSet& kernels, ThreadPool& pool);
+  /// The best of several short runs each; about half a second in all.
+  Limits measure();
+
+ private:
+  const KernelSet& kernels_;
+  ThreadPool& pool_;
+  LargeBlock block_;
+};
 
 }  // namespace assay::cpu

@@ -357,6 +357,7 @@ class CpuOps final : public Ops {
     if (!linear.bias.empty()) job.bias = linear.bias.data() + group.expert * w.n_rows + first_row;
     job.has_scale = !linear.scale.empty();
     if (job.has_scale) job.scale = linear.scale[linear.scale.size() > 1 ? group.expert : 0];
+    job.prefetch = options_.prefetch;
     for (size_t begin = group.begin; begin < group.end; begin += kMaxTokens) {
       job.n_tokens = std::min(kMaxTokens, group.end - begin);
       for (size_t t = 0; t < job.n_tokens; ++t) {

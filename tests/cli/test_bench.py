@@ -27,7 +27,7 @@ class Bench(program.Case):
         def read_bytes(depth):  # a token's, from share, rate and limit
             told = json.loads(self.bench(program.tiny, "-p", 0, "-n", 2, "-r", 1, "-d", depth, "--json"))
             g = told["generate"]
-            return g["share_of_read"] / g["per_second"] * told["read_gb_per_s"] * 1e9
+            return g["share_of_read"] / g["per_second"] * g["read_gb_per_s"] * 1e9
 
         about = json.loads(self.assay("inspect", program.tiny, "--json")[0])
         keys = about["metadata"]
