@@ -3,9 +3,10 @@
 
     bench/peers.py [build/assay] [--types q4_k_m q8_0 ...] [--depths 0 2048] [--rounds 5] [--threads 2]
 
-Each round runs ours, then llama.cpp's (A B A B); the first pass of each turn warms up and does not count. Medians, lowest and
-highest. The limits (read bandwidth, int8 and f32 multiply-adds) are measured by `assay bench` in each of our turns. The file has the
-shape's sizes and random weights. llama.cpp comes from npm: run tests/parity/run.sh once. One type takes some minutes.
+Each round runs ours, then llama.cpp's (A B A B); of ours the middle one of three passes counts with its share, of llama.cpp's the
+one after a warm-up. Medians, lowest and highest. The limits (read bandwidth, int8 and f32 multiply-adds) are measured by `assay bench`
+beside every pass of ours. The file has the shape's sizes and random weights. llama.cpp comes from npm: run tests/parity/run.sh once.
+One type takes some minutes.
 """
 import argparse
 import json
@@ -58,11 +59,11 @@ class Peer:
 
 def our_turn(file, depth):
     """Tokens a second and shares of the limits: prefill, then generation."""
-    told = json.loads(output(options.program, "bench", file, "--json", "-r", 2, "-p", N_PROMPT, "-n", N_GENERATE, "-d", depth,
+    told = json.loads(output(options.program, "bench", file, "--json", "-r", 3, "-p", N_PROMPT, "-n", N_GENERATE, "-d", depth,
                              "-t", options.threads, "--batch", N_PROMPT))
     prefill, generate = told["prefill"], told["generate"]
     told["read_gb_per_s"] = generate["read_gb_per_s"]  # measured beside the rounds
-    return (prefill["high"], prefill["share_of_multiply_adds"]), (generate["high"], generate["share_of_read"]), told
+    return (prefill["per_second"], prefill["share_of_multiply_adds"]), (generate["per_second"], generate["share_of_read"]), told
 
 
 def spread(values):

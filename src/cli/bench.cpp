@@ -5,6 +5,7 @@
 #include <chrono>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <random>
 
 #include "base/cpu_flags.h"
@@ -37,10 +38,12 @@ Spread rates(std::vector<double> seconds, size_t n_tokens) {
   return {rate(seconds.size() / 2), rate(seconds.size() - 1), rate(0)};
 }
 
-double median(std::vector<double> values) {
-  if (values.empty()) return 0;
-  std::ranges::sort(values);
-  return values[values.size() / 2];
+/// The round whose rate is Spread::median.
+size_t middle_round(const std::vector<double>& seconds) {
+  std::vector<size_t> rounds(seconds.size());
+  std::iota(rounds.begin(), rounds.end(), size_t(0));
+  std::ranges::sort(rounds, {}, [&](size_t i) { return seconds[i]; });
+  return rounds[rounds.size() / 2];
 }
 
 /// A file that goes away with its last user.
@@ -57,37 +60,26 @@ struct TemporaryModel {
 void measure(const Options& o, LoadedModel& loaded, cpu::LimitMeter& meter, nlohmann::ordered_json& json) {
   const Model& model = loaded.model();
   const size_t n = o.speed.n_sequences;
-  std::vector<cpu::Limits> limits;  // of each round the higher of before and after it
-  cpu::Limits before = meter.measure();
-  const Speed speed = measure_speed(loaded, o.speed, [&](size_t) {
-    const cpu::Limits after = meter.measure();
-    limits.push_back(higher(before, after));
-    before = after;
-  });
+  std::vector<cpu::Limits> limits;  // before the first round and after each
+  const Speed speed = measure_speed(loaded, o.speed, [&] { limits.push_back(meter.measure()); });
   const Spread prefill = rates(speed.prefill, o.speed.n_prompt),
                generate = rates(speed.generate, o.speed.n_generate * n);
   // Of one forward pass; the KV cache as it is halfway.
   const double read_bytes =
       bytes_per_token(model) + double(n) * (double(o.speed.depth) + double(o.speed.n_generate) / 2) *
                                    kv_bytes_per_position(model, o.model.kv_type);
-  /// The middle round's share of what the limits would allow.
-  const auto share = [&](const std::vector<double>& seconds, const auto& least_seconds) {
-    std::vector<double> shares;
-    for (size_t i = 0; i < seconds.size(); ++i) shares.push_back(least_seconds(limits[i]) / seconds[i]);
-    return median(shares);
+  /// Beside the middle round, of whose rate the shares are.
+  const auto limits_beside = [&](const std::vector<double>& seconds) {
+    if (seconds.empty()) return cpu::Limits{};
+    const size_t i = middle_round(seconds);
+    return higher(limits[i], limits[i + 1]);
   };
-  const auto products = [&](size_t n_tokens) {
-    return [&model, n_tokens](const cpu::Limits& l) {
-      return double(n_tokens) * product_seconds_per_token(model, l);
-    };
-  };
-  const double prefill_share = share(speed.prefill, products(o.speed.n_prompt));
-  const double read_share = share(speed.generate, [&](const cpu::Limits& l) {
-    return double(o.speed.n_generate) * read_bytes / l.read_bytes;
-  });
-  std::vector<double> read_limits;
-  for (const cpu::Limits& l : limits) read_limits.push_back(l.read_bytes / 1e9);
-  const double read_limit = median(read_limits);
+  const cpu::Limits at_prefill = limits_beside(speed.prefill), at_generate = limits_beside(speed.generate);
+  const double prefill_share =
+      o.speed.n_prompt == 0 ? 0 : prefill.median * product_seconds_per_token(model, at_prefill);
+  const double read_share =
+      o.speed.n_generate == 0 ? 0 : generate.median / double(n) * read_bytes / at_generate.read_bytes;
+  const double read_limit = at_generate.read_bytes / 1e9;
   if (o.speed.n_prompt != 0)
     json["prefill"] = {{"tokens", o.speed.n_prompt},
                        {"per_second", prefill.median},
@@ -103,7 +95,7 @@ void measure(const Options& o, LoadedModel& loaded, cpu::LimitMeter& meter, nloh
         {"high", generate.high},
         {"read_gb_per_s", read_limit},
         {"share_of_read", read_share},
-        {"share_of_multiply_adds", share(speed.generate, products(o.speed.n_generate * n))}};
+        {"share_of_multiply_adds", generate.median * product_seconds_per_token(model, at_generate)}};
     if (o.n_sequences.size() == 1)
       json["generate"] = generated;
     else
@@ -116,7 +108,7 @@ void measure(const Options& o, LoadedModel& loaded, cpu::LimitMeter& meter, nloh
                     o.speed.n_prompt, prefill.median, prefill.low, prefill.high, 100 * prefill_share));
   if (o.speed.n_generate != 0)
     print(fmt::format(
-        "generate {:4} tokens {:8.1f} t/s ({:.1f}-{:.1f})  {:3.0f} % of the read limit, {:.1f} GB/s{}\n",
+        "generate {:4} tokens {:8.1f} t/s ({:.1f}-{:.1f})  {:3.0f} % of the read limit of {:.1f} GB/s{}\n",
         o.speed.n_generate, generate.median, generate.low, generate.high, 100 * read_share, read_limit,
         n == 1 ? "" : fmt::format(", {} sequences at once", n)));
 }

@@ -26,8 +26,7 @@ double sum_over_products(const Model& model, const F& f) {
 
 }  // namespace
 
-Speed measure_speed(LoadedModel& model, const SpeedOptions& o,
-                    const std::function<void(size_t)>& after_round) {
+Speed measure_speed(LoadedModel& model, const SpeedOptions& o, const std::function<void()>& beside) {
   const size_t vocab_size = model.model().hparams().vocab_size;
   std::vector<int32_t> ids(o.depth + std::max(o.n_prompt, o.n_generate));
   for (size_t i = 0; i < ids.size(); ++i) ids[i] = int32_t((i * 7919 + 1) % vocab_size);
@@ -45,6 +44,7 @@ Speed measure_speed(LoadedModel& model, const SpeedOptions& o,
   Session& session = sessions.front();
   std::vector<int32_t> next(o.n_sequences);
   Speed speed;
+  beside();
   for (size_t round = 0; round < o.n_rounds; ++round) {
     session.truncate(o.depth);
     if (o.n_prompt != 0)
@@ -57,7 +57,7 @@ Speed measure_speed(LoadedModel& model, const SpeedOptions& o,
           Session::step_together(together, next);
         }
       }));
-    if (after_round) after_round(round);
+    beside();
   }
   return speed;
 }

@@ -22,9 +22,9 @@ struct Speed {
   std::vector<double> prefill, generate;
 };
 
-/// Runs the rounds over fixed token ids. `after_round` may be empty. Throws as Session's constructor does.
-Speed measure_speed(LoadedModel& model, const SpeedOptions& options,
-                    const std::function<void(size_t round)>& after_round);
+/// Runs the rounds over fixed token ids; calls `beside` before the first and after each. Throws as Session's
+/// constructor does.
+Speed measure_speed(LoadedModel& model, const SpeedOptions& options, const std::function<void()>& beside);
 
 /// Weight bytes that one generated token reads: every product's matrices, of experts only the chosen.
 double bytes_per_token(const Model& model);
