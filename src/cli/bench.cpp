@@ -29,21 +29,17 @@ struct Options {
 
 struct Spread {
   double median = 0, low = 0, high = 0;
+  size_t round = 0;  // whose rate is the median
 };
 /// Tokens a second from seconds a round.
-Spread rates(std::vector<double> seconds, size_t n_tokens) {
+Spread rates(const std::vector<double>& seconds, size_t n_tokens) {
   if (seconds.empty()) return {};
-  std::ranges::sort(seconds);
-  const auto rate = [&](size_t i) { return double(n_tokens) / seconds[i]; };
-  return {rate(seconds.size() / 2), rate(seconds.size() - 1), rate(0)};
-}
-
-/// The round whose rate is Spread::median.
-size_t middle_round(const std::vector<double>& seconds) {
   std::vector<size_t> rounds(seconds.size());
   std::iota(rounds.begin(), rounds.end(), size_t(0));
   std::ranges::sort(rounds, {}, [&](size_t i) { return seconds[i]; });
-  return rounds[rounds.size() / 2];
+  const auto rate = [&](size_t round) { return double(n_tokens) / seconds[round]; };
+  const size_t middle = rounds[rounds.size() / 2];
+  return {rate(middle), rate(rounds.back()), rate(rounds.front()), middle};
 }
 
 /// A file that goes away with its last user.
@@ -68,17 +64,11 @@ void measure(const Options& o, LoadedModel& loaded, cpu::LimitMeter& meter, nloh
   const double read_bytes =
       bytes_per_token(model) + double(n) * (double(o.speed.depth) + double(o.speed.n_generate) / 2) *
                                    kv_bytes_per_position(model, o.model.kv_type);
-  /// Beside the middle round, of whose rate the shares are.
-  const auto limits_beside = [&](const std::vector<double>& seconds) {
-    if (seconds.empty()) return cpu::Limits{};
-    const size_t i = middle_round(seconds);
-    return higher(limits[i], limits[i + 1]);
-  };
-  const cpu::Limits at_prefill = limits_beside(speed.prefill), at_generate = limits_beside(speed.generate);
-  const double prefill_share =
-      o.speed.n_prompt == 0 ? 0 : prefill.median * product_seconds_per_token(model, at_prefill);
-  const double read_share =
-      o.speed.n_generate == 0 ? 0 : generate.median / double(n) * read_bytes / at_generate.read_bytes;
+  // A share is the middle round's, of the limits beside that round.
+  const auto limits_beside = [&](const Spread& s) { return higher(limits[s.round], limits[s.round + 1]); };
+  const cpu::Limits at_prefill = limits_beside(prefill), at_generate = limits_beside(generate);
+  const double prefill_share = prefill.median * product_seconds_per_token(model, at_prefill);
+  const double read_share = generate.median / double(n) * read_bytes / at_generate.read_bytes;
   const double read_limit = at_generate.read_bytes / 1e9;
   if (o.speed.n_prompt != 0)
     json["prefill"] = {{"tokens", o.speed.n_prompt},

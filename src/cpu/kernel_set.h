@@ -39,9 +39,11 @@ struct RoundedQ8_0 {
   float d;
 };
 
-/// How kernels ask memory ahead for the weights of a single token: all cache lines of some KiB at once, or
-/// few at a time while they multiply. The results are the same.
-enum class Prefetch : uint8_t { steady, bursts };
+/// How integer products ask memory ahead for the weights of a single token. The results are the same.
+enum class Prefetch : uint8_t {
+  steady,  // a few cache lines at a time, while they multiply
+  bursts,  // all lines of some KiB at once
+};
 /// The one that is faster on this processor: bursts on AMD's Zen 5, where they were found best; on Zen 4 they
 /// cost up to half of the bandwidth.
 Prefetch best_prefetch() noexcept;

@@ -21,7 +21,7 @@ Limits higher(const Limits& a, const Limits& b);
 /// MiB.
 class LimitMeter {
  public:
-  /// Both outlive it.
+  /// Both outlive it. Throws MachineError where memory is too short.
   LimitMeter(const KernelSet& kernels, ThreadPool& pool);
   /// The best of several short runs each; about half a second in all.
   Limits measure();

@@ -13,6 +13,7 @@ struct CpuOptions {
   const cpu::KernelSet* kernels = nullptr;
   /// How load() gets at a weight's bytes; null: from Weight::bytes.
   ReadWeight read;
+  /// Of speed alone.
   cpu::Prefetch prefetch = cpu::best_prefetch();
 };
 

@@ -78,7 +78,7 @@ ASSAY_INLINE void bf16_micro(const uint8_t* tiles, size_t tile_bytes, size_t n_c
   for (; k + 2 <= n_cols; k += 2) {
     if constexpr (kTokens == 1)
       for (int i = 0; i < kTiles; ++i)
-        __builtin_prefetch(tiles + size_t(i) * tile_bytes + 32 * k + kPrefetchBytes / 4);
+        __builtin_prefetch(tiles + size_t(i) * tile_bytes + 32 * k + kNearPrefetchBytes);
     add_pair(k, true);
   }
   if (k < n_cols) add_pair(k, false);
